@@ -1,0 +1,248 @@
+"""The GAN update rule: D learns to tell real from fake, G to make D wrong (Goodfellow et al. 2014, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_tutorial import losses, penalties
+from gan_tutorial.data import Batch
+from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
+
+Metrics = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class GANSettings:
+    """What may change between two steps of a run. Changing any of it keeps the optimisers' state.
+
+    Attributes:
+        loss: a name in :data:`gan_tutorial.losses.LOSSES`.
+        lr_g: G's learning rate (Adam step size, >= 0).
+        lr_d: D's learning rate (Adam step size, >= 0).
+        beta1: Adam's decay of the mean gradient, in [0, 1).
+        beta2: Adam's decay of the mean squared gradient, in [0, 1).
+        n_critic: D updates in a step, each on a new batch (0-100).
+        g_steps: G updates in a step, each on new noise (0-100).
+        gradient_penalty: weight of the WGAN-GP penalty (>= 0; the paper's is 10).
+        zero_gradient_penalty: weight of the zero-centred penalty between real and fake (>= 0).
+        r1: weight gamma of the R1 penalty on real samples (>= 0).
+        r2: weight gamma of the R2 penalty on fake samples (>= 0).
+        penalty_every: D updates between two penalties (1-1000); the weight is multiplied by it (lazy regularisation,
+            Karras et al. 2020, appendix B).
+    """
+
+    loss: str = "non-saturating"
+    lr_g: float = 2e-4
+    lr_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    n_critic: int = 1
+    g_steps: int = 1
+    gradient_penalty: float = 0.0
+    zero_gradient_penalty: float = 0.0
+    r1: float = 0.0
+    r2: float = 0.0
+    penalty_every: int = 1
+
+    def __post_init__(self) -> None:
+        losses.get(self.loss)
+        for name in ("lr_g", "lr_d", "gradient_penalty", "zero_gradient_penalty", "r1", "r2"):
+            require_number(name, getattr(self, name), 0)
+        for name in ("beta1", "beta2"):
+            require_number(name, getattr(self, name), 0, 1, open_high=True)
+        for name in ("n_critic", "g_steps"):
+            require_integer(name, getattr(self, name), 0, 100)
+        require_integer("penalty_every", self.penalty_every, 1, 1000)
+        require(self.n_critic + self.g_steps > 0, "n_critic", self.n_critic, "n_critic or g_steps above 0")
+
+
+class GAN:
+    """A generator, a discriminator, an Adam for each, and one step of their game.
+
+    Args:
+        networks: {"generator": G, "discriminator": D}, on the device they train on. G maps noise (N, z_dim) to samples
+            and has a `z_dim`; D maps samples to logits (N,) or (N, 1).
+        settings: see :class:`GANSettings`; :meth:`configure` changes it later.
+        noise: "normal" for N(0, 1), "uniform" for U(-1, 1), per latent dimension.
+        seed: seeds the latents and the penalties' mixing points.
+        rank, world: this process and how many there are. Every process draws the noise of the whole batch and uses its
+            share, so that the number of processes does not change the mathematics.
+        autocast: makes the context that forward passes run in (mixed precision).
+    """
+
+    Settings = GANSettings
+    averaged = ("generator",)  # the networks whose moving average is worth sampling from
+
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        settings: GANSettings | None = None,
+        *,
+        noise: str = "normal",
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        require(noise in ("normal", "uniform"), "noise", noise, "'normal' or 'uniform'")
+        self.networks, self.noise, self.rank, self.world, self.autocast = networks, noise, rank, world, autocast
+        self.generator, self.discriminator = networks["generator"], networks["discriminator"]
+        self.z_dim: int = networks["generator"].z_dim  # type: ignore[assignment]
+        self.device = next(self.generator.parameters()).device
+        self.rng = torch.Generator(self.device).manual_seed(seed)
+        self.discriminator_steps = 0
+        self._trained = [p for p in self.discriminator.parameters() if p.requires_grad]
+        # Where no layer mixes the samples of a batch, one pass of D over real and fake together costs less than two.
+        self.joint = not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.discriminator.modules())
+        fused = self.device.type in ("cpu", "cuda")
+        self.optimizers = {
+            role: torch.optim.Adam(network.parameters(), fused=fused) for role, network in networks.items()
+        }
+        self.settings = settings or GANSettings()
+        self.configure()
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings between two steps. Adam's moments stay; a wrong name or value changes nothing and raises."""
+        for name in changes:
+            if name not in GANSettings.__dataclass_fields__:
+                raise unknown("setting", name, GANSettings.__dataclass_fields__)
+        self.settings = s = replace(self.settings, **changes)
+        self.loss = losses.get(s.loss)
+        for role, lr in (("generator", s.lr_g), ("discriminator", s.lr_d)):
+            for group in self.optimizers[role].param_groups:
+                group.update(lr=float(lr), betas=(s.beta1, s.beta2))
+
+    # -- the step ----------------------------------------------------------------------------------------------------
+    def step(self, draw: Callable[[], Batch]) -> Metrics:
+        """`n_critic` updates of D, then `g_steps` of G; `draw()` gives the next batch of real samples.
+
+        Returns the last value of each metric as 0-dim tensors on the device: `d_loss` and `g_loss` (without penalties),
+        `real_logit` and `fake_logit` (D's means), and `penalty` (weighted) in a step that applied one.
+        """
+        metrics: Metrics = {}
+        batch = fake = None
+        for remaining in reversed(range(self.settings.n_critic)):
+            batch = draw()
+            # The fakes that D saw last serve G's first update too: one forward pass of G less.
+            fake = self.generate(len(batch.x), grad=remaining == 0 and self.settings.g_steps > 0)
+            metrics |= self.step_discriminator(batch, fake)
+        for _ in range(self.settings.g_steps):
+            batch = batch or draw()
+            metrics |= self.step_generator(batch, fake)
+            fake = None
+        return metrics
+
+    def step_discriminator(self, batch: Batch, fake: Tensor | None = None) -> Metrics:
+        """One update of D on a real batch and as many fakes (drawn here unless given)."""
+        fake = self.generate(len(batch.x)) if fake is None else fake.detach()
+        with self.autocast():
+            real_logits, fake_logits = self.judge(batch.x, fake)
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        metrics = {"d_loss": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+        if self.discriminator_steps % self.settings.penalty_every == 0:
+            penalty = self.penalty(batch.x, fake)
+            if penalty is not None:
+                metrics["penalty"] = penalty
+                loss = loss + penalty
+        self._update("discriminator", loss)
+        self.discriminator_steps += 1
+        return {name: value.detach() for name, value in metrics.items()}
+
+    def step_generator(self, batch: Batch, fake: Tensor | None = None) -> Metrics:
+        """One update of G on fakes with a graph (drawn here unless given); a paired loss compares them with `batch`."""
+        fake = self.generate(len(batch.x), grad=True) if fake is None else fake
+        # G needs the gradient through D, not the gradient of D's weights: a third of D's backward pass is saved.
+        for parameter in self._trained:
+            parameter.requires_grad = False
+        try:
+            with self.autocast():
+                fake_logits = self._logits(fake)
+                real_logits = self._logits(batch.x) if self.loss.paired else fake_logits[:0]
+            loss = self.loss.generator(real_logits, fake_logits)
+            self._update("generator", loss)
+        finally:
+            for parameter in self._trained:
+                parameter.requires_grad = True
+        return {"g_loss": loss.detach()}
+
+    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
+        """The weighted sum of the penalties that are switched on, or None."""
+        s, terms = self.settings, []
+        with self.autocast():
+            if s.gradient_penalty:
+                terms.append(s.gradient_penalty * penalties.gradient_penalty(self._logits, real, fake, self._mix(real)))
+            if s.zero_gradient_penalty:
+                term = penalties.zero_gradient_penalty(self._logits, real, fake, self._mix(real))
+                terms.append(s.zero_gradient_penalty * term)
+            if s.r1:
+                terms.append(s.r1 * penalties.r1(self._logits, real))
+            if s.r2:
+                terms.append(s.r2 * penalties.r2(self._logits, fake))
+        return sum(terms, torch.zeros((), device=self.device)) * s.penalty_every if terms else None
+
+    def _update(self, role: str, loss: Tensor) -> None:
+        optimizer = self.optimizers[role]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    # -- samples and logits ------------------------------------------------------------------------------------------
+    def latents(self, n: int, rng: torch.Generator) -> Tensor:
+        """n latents (n, z_dim) from the recipe's distribution, on the device of `rng`."""
+        shape = (n, self.z_dim)
+        if self.noise == "normal":
+            return torch.randn(shape, generator=rng, device=rng.device)
+        return torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
+
+    def sample(self, networks: dict[str, nn.Module], n: int, rng: torch.Generator, z: Tensor | None = None) -> Tensor:
+        """n samples (n, *sample_shape) of networks["generator"] in float32, from `z` (n, z_dim) or latents of `rng`."""
+        z = self.latents(n, rng) if z is None else z
+        return networks["generator"](z.to(self.device)).float()
+
+    def generate(self, n: int, grad: bool = False) -> Tensor:
+        """n fakes in float32, with a graph back to G's weights if `grad`."""
+        with torch.set_grad_enabled(grad), self.autocast():
+            return self.generator(self._mine(self.latents(n * self.world, self.rng))).float()
+
+    def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of real and fake samples, (N,) each, in float32."""
+        if real.shape != fake.shape:
+            raise InputError(
+                f"generator: its samples have shape {tuple(fake.shape)}, the data's batch {tuple(real.shape)}; "
+                "both must be equal"
+            )
+        if not self.joint:
+            return self._logits(real), self._logits(fake)
+        real_logits, fake_logits = self._logits(torch.cat([real, fake])).chunk(2)
+        return real_logits, fake_logits
+
+    def _logits(self, x: Tensor) -> Tensor:
+        logits = self.discriminator(x)
+        if logits.numel() != len(x):
+            raise InputError(
+                f"discriminator: it gave logits of shape {tuple(logits.shape)} for {len(x)} samples; "
+                f"expected ({len(x)},)"
+            )
+        return logits.view(-1).float()
+
+    def _mix(self, x: Tensor) -> Tensor:
+        return self._mine(torch.rand(len(x) * self.world, generator=self.rng, device=self.device))
+
+    def _mine(self, x: Tensor) -> Tensor:
+        """This process's share of the rows that every process drew alike."""
+        return x.chunk(self.world)[self.rank]
+
+    # -- state -------------------------------------------------------------------------------------------------------
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs beside networks and optimisers."""
+        return {"rng": self.rng.get_state(), "discriminator_steps": self.discriminator_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rng.set_state(state["rng"].cpu())
+        self.discriminator_steps = int(state["discriminator_steps"])

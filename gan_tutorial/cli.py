@@ -1,0 +1,264 @@
+"""The command line: a thin face over the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from gan_tutorial.errors import DivergedError, InputError, require
+
+app = typer.Typer(
+    name="gan-tutorial",
+    help="Train, sample and play with generative adversarial networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+NOTEBOOK = "05_training_loop.ipynb"
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+
+
+@app.command(
+    epilog="Examples:  gan-tutorial train dcgan-mnist --steps 1500   |   "
+    "gan-tutorial train ring-mlp --set loss=hinge --set model.g_width=64 --out runs/hinge   |   "
+    "gan-tutorial train dcgan-mnist --resume   |   "
+    "accelerate launch --num_processes 2 -m gan_tutorial train dcgan-mnist"
+)
+def train(
+    recipe: Annotated[str, typer.Argument(help="a name that 'gan-tutorial recipes' lists")],
+    steps: Annotated[int | None, typer.Option(help="length of the whole run, in steps; default: the recipe's")] = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="the same seed gives the same run")] = 0,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="change the recipe, e.g. lr_g=1e-4; repeatable"),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="the run's folder; default: runs/RECIPE")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the newest checkpoint in the folder")] = False,
+    tracker: Annotated[list[str] | None, typer.Option(help="also log to, e.g., tensorboard; repeatable")] = None,
+) -> None:
+    """Train a recipe; checkpoints, a log and sample grids go to the run's folder."""
+    from gan_tutorial import plots
+    from gan_tutorial.training import Trainer
+    from gan_tutorial.training import recipe as recipe_named
+    from gan_tutorial.training.checkpoint import write_atomically
+
+    chosen = recipe_named(recipe).with_changes(_pairs(changes or []) | ({} if steps is None else {"steps": steps}))
+    folder = folder or Path("runs") / recipe
+    trainer = Trainer(chosen, device=device, seed=seed, out=folder, resume=resume, trackers=tuple(tracker or ()))
+    first, total = trainer.rank == 0, chosen.steps
+    if first and resume:
+        out.print(
+            f"going on at step {trainer.step}" if trainer.step else f"nothing saved in '{folder}': starting at step 0"
+        )
+    if trainer.step >= total:
+        out.print(f"the run in '{folder}' already has its {total} steps; give --steps a larger number to go on")
+        return
+    samples = folder / "samples"
+    try:
+        with _progress(disable=not first) as progress:
+            task = progress.add_task("train", total=total, completed=trainer.step, losses="")
+            for metrics in trainer.run(total - trainer.step):
+                step = metrics["step"]
+                if first and (step % chosen.sample_every == 0 or step == total):
+                    samples.mkdir(exist_ok=True)
+                    picture = plots.samples_png(trainer.sample(64), trainer.dataset)
+                    write_atomically(samples / f"step-{step:06d}.png", picture)
+                progress.update(task, completed=step)
+                if first and step % 20 == 0:  # reading a loss waits for the device: seldom
+                    progress.update(task, losses=_losses(metrics))
+    except KeyboardInterrupt:
+        trainer.save()
+        again = shlex.join([*_command(), *[a for a in sys.argv[1:] if a != "--resume"], "--resume"])
+        out.print(f"stopped and saved at step {trainer.step}; go on with:\n  {again}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    if first:
+        out.print(f"{total} steps done; checkpoints, log and samples are in '{folder}'", soft_wrap=True)
+
+
+@app.command(epilog="Example:  gan-tutorial sample runs/dcgan-mnist --n 64 --out grid.png")
+def sample(
+    run: Annotated[Path, typer.Argument(help="a run's folder")],
+    n: Annotated[int, typer.Option(help="how many samples")] = 64,
+    path: Annotated[Path, typer.Option("--out", help="PNG file to write; it must not exist")] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(help="of the latents")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Draw samples from a run's newest checkpoint."""
+    from gan_tutorial import plots
+    from gan_tutorial.training import Trainer
+    from gan_tutorial.training.checkpoint import write_atomically
+
+    require(1 <= n <= 10_000, "n", n, "an integer from 1 to 10000")
+    require(not path.exists(), "out", str(path), "a file that does not exist yet")
+    require(path.suffix.lower() == ".png", "out", str(path), "a name that ends in .png")
+    trainer = Trainer.load(run, device=device)
+    picture = plots.samples_png(trainer.sample(n, seed=seed), trainer.dataset)
+    try:
+        write_atomically(path, picture)
+    except OSError as error:
+        raise InputError(f"out: {str(path)!r} can't be written ({error.strerror})") from error
+    out.print(f"{n} samples of step {trainer.step} are in '{path}'", soft_wrap=True)
+
+
+@app.command("recipes", epilog="Example:  gan-tutorial recipes dcgan-mnist")
+def show_recipes(name: Annotated[str | None, typer.Argument(help="show every field of one recipe")] = None) -> None:
+    """List the recipes, or show one."""
+    from gan_tutorial.training import recipe, recipes
+
+    if name is not None:
+        out.print_json(json.dumps(recipe(name).to_json()))
+        return
+    table = Table("recipe", "data", "model", "loss", "steps", "what it is")
+    for r in recipes().values():
+        table.add_row(r.name, r.data, r.model, r.settings.loss, str(r.steps), r.summary)
+    out.print(table)
+
+
+@app.command("data")
+def show_data() -> None:
+    """List the data sets."""
+    from gan_tutorial import data
+
+    table = Table("data set", "what it is", "samples", "shape", "classes", "needs a network")
+    for name in data.names():
+        d = data.describe(name)
+        shape = "" if d.shape is None else "x".join(map(str, d.shape))
+        samples = "endless" if d.samples is None else f"{d.samples:,}"
+        table.add_row(name, d.summary, samples, shape, str(d.classes or ""), "at first use" if d.download else "no")
+    table.add_row("folder:PATH", "any folder of images", "", "", "", "no")
+    out.print(table)
+
+
+@app.command(epilog="Examples:  gan-tutorial lab   |   gan-tutorial lab notebooks/05_training_loop.ipynb")
+def lab(
+    notebook: Annotated[Path | None, typer.Argument(help="a notebook; default: the chapter on training")] = None,
+) -> None:
+    """Open JupyterLab on a notebook with the live lab."""
+    if notebook is None:
+        chapter = Path("notebooks") / NOTEBOOK
+        notebook = chapter if chapter.exists() else _starter(Path("gan_lab.ipynb"))
+    require(notebook.exists(), "notebook", str(notebook), "an existing .ipynb file")
+    try:
+        metadata.version("jupyterlab")
+    except metadata.PackageNotFoundError:
+        raise InputError("lab: JupyterLab is not installed; install it with: pip install 'gan-tutorial[lab]'") from None
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(notebook)])
+
+
+@app.command()
+def info() -> None:
+    """Show versions and devices, for bug reports."""
+    import torch
+
+    import gan_tutorial
+
+    table = Table("what", "value", show_header=False)
+    table.add_row("gan-tutorial", gan_tutorial.__version__)
+    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in ("torch", "numpy", "accelerate", "safetensors", "ipywidgets", "jupyterlab", "matplotlib"):
+        try:
+            table.add_row(package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            table.add_row(package, "not installed")
+    table.add_row("CPU", f"{os.cpu_count()} cores, torch uses {torch.get_num_threads()}")
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        table.add_row(f"cuda:{index}", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    if not torch.cuda.is_available():
+        table.add_row("CUDA", "none")
+    table.add_row("MPS", "yes" if torch.backends.mps.is_available() else "none")
+    out.print(table)
+
+
+def _pairs(changes: list[str]) -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        require(bool(name and equals), "--set", change, "KEY=VALUE, for example lr_g=1e-4")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f} steps/s")
+
+
+def _progress(disable: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TextColumn("{task.fields[losses]}"),
+        TimeRemainingColumn(),
+        console=out,
+        disable=disable,
+    )
+
+
+def _losses(metrics: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{label} {float(metrics[k]):.3f}" for k, label in (("d_loss", "D"), ("g_loss", "G")) if k in metrics
+    )
+
+
+def _command() -> list[str]:
+    """How this program was called, for a line that can be pasted."""
+    name = Path(sys.argv[0]).name
+    return [name] if name == "gan-tutorial" else ["python", "-m", "gan_tutorial"]
+
+
+def _starter(path: Path) -> Path:
+    """A two-cell notebook with the lab, for those who have the package and not the book; an existing one is kept."""
+    if not path.exists():
+        source = 'from gan_tutorial.live import Lab\n\nlab = Lab("dcgan-mnist")\nlab'
+        cell: dict[str, Any] = {
+            "cell_type": "code",
+            "id": "lab",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+            "source": source,
+        }
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        path.write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """Run the command line; what the user got wrong is one line and exit code 2, a diverged run one line and code 1."""
+    try:
+        app()
+    except InputError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except DivergedError as error:
+        errors.print(f"[bold red]stopped:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)

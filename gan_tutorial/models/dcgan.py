@@ -1,0 +1,118 @@
+"""DCGAN (Radford et al. 2016): strided convolutions down, transposed convolutions up, BatchNorm between, no pooling.
+
+From 4x4 on, each generator block doubles the side and halves the channels; the discriminator is its mirror image.
+At 64 px and width 64 these are the networks of the paper's figure 1 and of the PyTorch example.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_tutorial.errors import require, require_integer
+
+SIZES = (8, 16, 32, 64, 128)
+NORMS = ("batch", "instance", "spectral", "none")
+
+
+def _widths(size: int, width: int) -> list[int]:
+    """Channels at 4x4, 8x8, ... up to half the full side: at most 8 x width, `width` at the last."""
+    blocks = int(math.log2(size)) - 2
+    return [width * min(8, 2**i) for i in reversed(range(blocks))]
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) -> images (N, C, S, S) in [-1, 1].
+
+    Args:
+        sample_shape: (C, S, S) with S one of 8, 16, 32, 64, 128.
+        z_dim: latent dimensions.
+        width: channels before the last layer ("ngf").
+    """
+
+    def __init__(self, sample_shape: tuple[int, int, int], z_dim: int = 100, width: int = 64) -> None:
+        super().__init__()
+        channels, size, _ = sample_shape
+        widths = _widths(size, width)
+        self.sample_shape, self.z_dim = tuple(sample_shape), z_dim
+        # A transposed 4x4 convolution of a 1x1 input is a linear map to 4x4 pixels; written as one it runs faster.
+        self.first = nn.Linear(z_dim, 4 * 4 * widths[0], bias=False)
+        self.first_norm = nn.BatchNorm2d(widths[0])
+        self.blocks = nn.Sequential()
+        for before, after in pairwise(widths):
+            self.blocks.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
+            self.blocks.append(nn.BatchNorm2d(after))
+            self.blocks.append(nn.ReLU(inplace=True))
+        self.to_image = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)
+        self.apply(_initialise)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.first(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        x = self.blocks(self.first_norm(x).relu_())
+        return self.to_image(x).tanh()
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, S, S) in [-1, 1] -> logits (N,).
+
+    Args:
+        sample_shape: (C, S, S) with S one of 8, 16, 32, 64, 128.
+        width: channels after the first layer ("ndf").
+        norm: "batch" as in the paper; "instance" or "none" where a gradient penalty needs one logit to depend on one
+            image alone; "spectral" divides each weight by its largest singular value (Miyato et al. 2018).
+    """
+
+    def __init__(self, sample_shape: tuple[int, int, int], width: int = 64, norm: str = "batch") -> None:
+        super().__init__()
+        channels, size, _ = sample_shape
+        widths = _widths(size, width)[::-1]
+        self.blocks = nn.Sequential(
+            nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)
+        )
+        for before, after in pairwise(widths):
+            self.blocks.append(nn.Conv2d(before, after, 4, 2, 1, bias=norm in ("spectral", "none")))
+            if norm == "batch":
+                self.blocks.append(nn.BatchNorm2d(after))
+            elif norm == "instance":
+                self.blocks.append(nn.InstanceNorm2d(after, affine=True))
+            self.blocks.append(nn.LeakyReLU(0.2, inplace=True))
+        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+        self.apply(_initialise)
+        if norm == "spectral":
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    spectral_norm(module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.blocks(x)).flatten()
+
+
+@torch.no_grad()
+def _initialise(module: nn.Module) -> None:
+    """Weights ~ N(0, 0.02), norms' gains ~ N(1, 0.02), as the paper's section 4 asks."""
+    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d)):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def build(
+    sample_shape: tuple[int, ...], *, z_dim: int = 100, g_width: int = 64, d_width: int = 64, norm: str = "batch"
+) -> dict[str, nn.Module]:
+    """Both networks. `g_width`, `d_width`: channels next to the image (4-512); `norm`: see the discriminator."""
+    require(
+        len(sample_shape) == 3 and sample_shape[1] == sample_shape[2] and sample_shape[1] in SIZES,
+        "sample_shape",
+        tuple(sample_shape),
+        f"(channels, S, S) with S in {SIZES}",
+    )
+    require_integer("z_dim", z_dim, 1, 4096)
+    require_integer("g_width", g_width, 4, 512)
+    require_integer("d_width", d_width, 4, 512)
+    require(norm in NORMS, "norm", norm, f"one of {NORMS}")
+    shape = (sample_shape[0], sample_shape[1], sample_shape[2])
+    return {"generator": Generator(shape, z_dim, g_width), "discriminator": Discriminator(shape, d_width, norm)}

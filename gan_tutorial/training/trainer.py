@@ -1,0 +1,473 @@
+"""The trainer: the one training loop of this package, and everything an update rule should not know about."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_tutorial import data, models
+from gan_tutorial.algorithms import ALGORITHMS
+from gan_tutorial.errors import CheckpointError, DivergedError, InputError, require, require_integer, unknown
+from gan_tutorial.training import checkpoint
+from gan_tutorial.training.ema import EMA
+from gan_tutorial.training.recipes import Recipe
+from gan_tutorial.training.recipes import recipe as recipe_named
+
+# What may differ between a run and its continuation: how long it runs and what it writes, never what it computes.
+_MAY_CHANGE = {"summary", "steps", "checkpoint_every", "keep_checkpoints", "log_every", "sample_every"}
+# On an accelerator, losses are looked at this often, so that no step waits for the device.
+_WATCH_EVERY = 50
+
+
+def resolve_device(name: str) -> torch.device:
+    """ "auto" (CUDA, then MPS, then the CPU) or a torch device name -> a device that exists here; else InputError."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        raise unknown("device", name, ["auto", *available]) from None
+    here = ", ".join(["auto", *(kind for kind, there in available.items() if there)])
+    if not available.get(device.type, False) or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise InputError(
+            f"device: {name!r} is not available with torch {torch.__version__} here; choose one of: {here}"
+        )
+    return device
+
+
+class Trainer:
+    """Trains the networks of a recipe, one step at a time; watchers iterate over :meth:`run`.
+
+    Args:
+        recipe: a :class:`Recipe` or the name of one.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        seed: makes the run repeatable (bit for bit on one machine's CPU); any integer >= 0.
+        out: folder for checkpoints and the log; None keeps nothing. It must not hold another run.
+        resume: continue the run in `out` from its newest checkpoint. An empty `out` starts at step 0.
+        dataset: trains on this instead of the recipe's data.
+        networks: {"generator": ..., "discriminator": ...} to train instead of the recipe's.
+        trackers: names that `accelerate` knows, such as "tensorboard"; they need `out`.
+
+    Raises :class:`~gan_tutorial.errors.InputError` for anything of the above that can't be.
+
+    Started by `accelerate launch` or `notebook_launcher`, every process makes the same Trainer; `batch_size` is then
+    the batch of all processes together, and only the first process writes.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | str,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
+        dataset: Any = None,
+        networks: dict[str, nn.Module] | None = None,
+        trackers: tuple[str, ...] = (),
+    ) -> None:
+        require_integer("seed", seed, 0, 2**63 - 1)
+        self.recipe = r = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
+        self.seed, self.step = seed, 0
+        self.out = None if out is None else Path(out)
+        require(out is not None or not (resume or trackers), "out", out, "a folder, since resume or trackers need one")
+        self.accelerator = _accelerator(device, trackers, self.out)
+        self.rank = self.accelerator.process_index if self.accelerator else 0
+        self.world = self.accelerator.num_processes if self.accelerator else 1
+        self.device = self.accelerator.device if self.accelerator else resolve_device(device)
+
+        # Independent seeds from one: the data's order must not depend on how many weights were drawn before.
+        of_networks, of_algorithm, of_data, of_layers = (int(s) for s in np.random.SeedSequence(seed).generate_state(4))
+        self.dataset = data.load(r.data, **r.data_options) if dataset is None else dataset
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(of_networks)
+            nets = models.build(r.model, self.dataset.sample_shape, **r.model_options) if networks is None else networks
+        layout = torch.channels_last if self.dataset.is_image else torch.preserve_format
+        self.networks = {
+            role: net.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
+            for role, net in nets.items()
+        }
+        self.stream = self.dataset.stream(
+            r.batch_size, seed=of_data, device=self.device, rank=self.rank, world=self.world
+        )
+        autocast = (lambda: torch.autocast(self.device.type, torch.bfloat16)) if r.precision == "bf16" else nullcontext
+        self.algorithm = ALGORITHMS[r.algorithm](
+            self.networks,
+            r.settings,
+            noise=r.noise,
+            seed=of_algorithm,
+            rank=self.rank,
+            world=self.world,
+            autocast=autocast,
+        )
+        self.averages = {role: EMA(self.networks[role], r.ema) for role in self.algorithm.averaged} if r.ema else {}
+        self._randomness = _Randomness(of_layers + self.rank, self.device)
+        self._unwatched: list[tuple[int, dict[str, Tensor]]] = []
+        if self.accelerator and self.world > 1:
+            for optimizer in self.algorithm.optimizers.values():
+                optimizer.register_step_pre_hook(self._average_gradients)
+        if r.compile:
+            for net in self.networks.values():
+                net.compile()
+        if self.out is not None:
+            self._open(resume)
+        if self.accelerator and trackers:
+            self.accelerator.init_trackers(r.name)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Trainer:
+        """The run in `folder` as its newest checkpoint left it, to sample from; the folder is only read."""
+        recipe, seed = read_run(folder)
+        saved = checkpoint.steps(Path(folder) / "checkpoints")
+        if not saved:
+            raise InputError(f"run: {str(folder)!r} holds no checkpoint yet; train it for longer")
+        trainer = cls(recipe, device=device, seed=seed)
+        trainer._restore(saved[-1])
+        return trainer
+
+    # -- training ----------------------------------------------------------------------------------------------------
+    def run(self, steps: int | None = None) -> Iterator[dict[str, Any]]:
+        """Train for `steps` more steps (default: up to the recipe's); yields each step's metrics right after it.
+
+        Metrics are `step` (int) and the algorithm's (0-dim tensors on the device; reading one waits for the device).
+        With an `out` folder, checkpoints and log lines are written on the way and a checkpoint at the end.
+        """
+        if steps is None:
+            steps = max(0, self.recipe.steps - self.step)
+        else:
+            require_integer("steps", steps, 1)
+        return self._run(steps)
+
+    def _run(self, steps: int) -> Iterator[dict[str, Any]]:
+        for remaining in reversed(range(steps)):
+            yield self._advance(self.algorithm.step, last=remaining == 0)
+
+    def step_discriminator(self) -> dict[str, Any]:
+        """One update of D alone; counts as a step."""
+        return self._advance(lambda draw: self.algorithm.step_discriminator(draw()))
+
+    def step_generator(self) -> dict[str, Any]:
+        """One update of G alone; counts as a step."""
+        return self._advance(lambda draw: self.algorithm.step_generator(draw()))
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings (learning rates, loss, n_critic, ...) between two steps; optimisers keep their state."""
+        self.algorithm.configure(**changes)
+
+    @property
+    def settings(self) -> Any:
+        """The settings in force, see :class:`gan_tutorial.algorithms.GANSettings`."""
+        return self.algorithm.settings
+
+    def _advance(self, update: Callable[..., dict[str, Tensor]], last: bool = False) -> dict[str, Any]:
+        with _whole(), self._randomness:
+            metrics = update(self.stream.__next__)
+            self.step += 1
+            for role, average in self.averages.items():
+                average.update(self.networks[role], self.step)
+        self._watch(metrics)
+        if self.out is not None:
+            if self.step % self.recipe.log_every == 0:
+                self._log(metrics)
+            if last or self.step % self.recipe.checkpoint_every == 0:
+                self.save()
+        return {"step": self.step, **metrics}
+
+    def _average_gradients(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        """Before an optimiser's step: every process's gradients become the mean over all processes."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        mean = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), reduction="mean")
+        for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view(gradient.shape))
+
+    # -- watching ----------------------------------------------------------------------------------------------------
+    def _watch(self, metrics: dict[str, Tensor]) -> None:
+        self._unwatched.append((self.step, metrics))
+        if self.device.type == "cpu" or len(self._unwatched) >= _WATCH_EVERY:
+            self.check_finite()
+
+    def check_finite(self) -> None:
+        """Raise :class:`~gan_tutorial.errors.DivergedError` if a metric since the last look was NaN or infinite."""
+        unwatched, self._unwatched = self._unwatched, []
+        values = iter(_floats([t for _, metrics in unwatched for t in metrics.values()]))
+        for step, metrics in unwatched:
+            for name in metrics:
+                value = next(values)
+                if not math.isfinite(value):
+                    self._diverged(step, f"{name} is {value}")
+
+    def _diverged(self, step: int, what: str) -> None:
+        saved = checkpoint.steps(self._checkpoints()) if self.out is not None else []
+        kept = f"the last good checkpoint is {str(saved[-1])!r}" if saved else "no checkpoint was written before it"
+        raise DivergedError(
+            f"step {step}: {what}; what usually helps: lower lr_d and lr_g, add r1, or choose another loss; {kept}"
+        )
+
+    def _log(self, metrics: dict[str, Tensor]) -> None:
+        values = torch.stack(list(metrics.values())).float()
+        if self.accelerator:
+            values = self.accelerator.reduce(values, reduction="mean")
+        line = {"step": self.step, **dict(zip(metrics, values.tolist(), strict=True))}
+        if self.accelerator and self.accelerator.trackers:
+            self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step=self.step)
+        if self.rank == 0 and self.out is not None:
+            with open(self.out / "metrics.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int = 0, z: Tensor | None = None, average: bool = True) -> Tensor:
+        """n samples (n, *sample_shape), float32 on the device; training is not touched, nor its randomness.
+
+        Args:
+            n: how many.
+            seed: of the latents; the same seed gives the same latents on every device.
+            z: latents (n, z_dim) to use instead.
+            average: use the moving average of the weights where the recipe keeps one.
+        """
+        require_integer("n", n, 1)
+        if z is not None:
+            wanted = (n, self.algorithm.z_dim)
+            require(tuple(z.shape) == wanted, "z", tuple(z.shape), f"shape {wanted}")
+        networks = {**self.networks, **({k: e.network for k, e in self.averages.items()} if average else {})}
+        modes = {role: net.training for role, net in networks.items()}
+        rng = torch.Generator().manual_seed(seed)
+        try:
+            for net in networks.values():
+                net.eval()
+            return self.algorithm.sample(networks, n, rng, z)
+        finally:
+            for role, net in networks.items():
+                net.train(modes[role])
+
+    # -- keeping -----------------------------------------------------------------------------------------------------
+    def _checkpoints(self) -> Path:
+        assert self.out is not None
+        return self.out / "checkpoints"
+
+    def save(self) -> Path:
+        """Write a checkpoint now; returns the path of its JSON. Needs `out`."""
+        require(self.out is not None, "out", None, "a folder to save to")
+        self.check_finite()
+        tensors, state = self._state()
+        bad = next((name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()), None)
+        if bad:  # a loss can still be finite in the very step that ruins the weights
+            self._diverged(self.step, f"{bad} holds NaN or infinite values")
+        path = self._checkpoints() / f"step-{self.step:08d}.json"
+        if self.rank == 0:
+            checkpoint.save(self._checkpoints(), self.step, tensors, state, self.recipe.keep_checkpoints)
+        self._wait()
+        return path
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors: dict[str, Tensor] = {}
+        for role, net in self.networks.items():
+            tensors |= {f"network.{role}.{name}": t for name, t in net.state_dict().items()}
+            names = {p: name for name, p in net.named_parameters()}
+            for p, moments in self.algorithm.optimizers[role].state.items():
+                tensors |= {f"optimizer.{role}.{names[p]}.{key}": value for key, value in moments.items()}
+        for role, average in self.averages.items():
+            tensors |= {f"average.{role}.{name}": t for name, t in average.network.state_dict().items()}
+        for rank, state in enumerate(self._everyones(self._randomness.state())):
+            tensors[f"layers.{rank}"] = state
+        plain: dict[str, Any] = {"settings": vars(self.algorithm.settings), "world": self.world}
+        for part, holder in (("algorithm", self.algorithm), ("stream", self.stream)):
+            for key, value in holder.state_dict().items():
+                target: dict[str, Any] = tensors if isinstance(value, Tensor) else plain
+                target[f"{part}.{key}"] = value
+        return tensors, plain
+
+    def _everyones(self, state: Tensor) -> list[Tensor]:
+        if self.world == 1:
+            return [state]
+        return list(self.accelerator.gather(state.to(self.device)[None]).cpu())
+
+    def _open(self, resume: bool) -> None:
+        """Claim the folder for this run, or pick up the run that is there."""
+        assert self.out is not None
+        description = self.out / "run.json"
+        there = description.exists()
+        self._wait()  # every process has looked before the first one writes
+        if there and not resume:
+            raise InputError(
+                f"out: {str(self.out)!r} already holds a run; resume it (resume=True, --resume) "
+                "or choose another folder"
+            )
+        if there:
+            self._compare(description)
+            saved = checkpoint.steps(self._checkpoints())
+            if saved:
+                self._restore(saved[-1])
+            self._cut_log()
+        elif self.rank == 0:
+            try:
+                self.out.mkdir(parents=True, exist_ok=True)
+                content = json.dumps({"recipe": self.recipe.to_json(), "seed": self.seed}, indent=1)
+                checkpoint.write_atomically(description, content.encode())
+            except OSError as error:
+                raise InputError(f"out: {str(self.out)!r} can't be written ({error.strerror or error})") from error
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.accelerator:
+            self.accelerator.wait_for_everyone()
+
+    def _compare(self, description: Path) -> None:
+        old, seed = read_run(description.parent)
+        theirs = old.difference(self.recipe)
+        differences = [d for d in theirs if d.split()[0] not in _MAY_CHANGE]
+        if seed != self.seed:
+            differences.append(f"seed {seed} against {self.seed}")
+        if differences:
+            raise InputError(
+                f"resume: the run in {str(self.out)!r} was started otherwise: {'; '.join(differences)}; "
+                "resume with the same settings, or start anew in another folder"
+            )
+
+    def _restore(self, path: Path) -> None:
+        tensors, plain, step = checkpoint.load(path)
+
+        def part(prefix: str, *more: dict[str, Any]) -> dict[str, Any]:
+            found = {k: v for source in (tensors, *more) for k, v in source.items() if k.startswith(prefix)}
+            return {key.removeprefix(prefix): value for key, value in found.items()}
+
+        try:
+            self.algorithm.configure(**plain["settings"])
+            for role, net in self.networks.items():
+                net.load_state_dict(part(f"network.{role}."))
+                for name, p in net.named_parameters():
+                    self._restore_moments(role, p, part(f"optimizer.{role}.{name}."))
+            for role, average in self.averages.items():
+                average.network.load_state_dict(part(f"average.{role}."))
+            self.algorithm.load_state_dict(part("algorithm.", plain))
+            self.stream.load_state_dict(part("stream.", plain))
+            if f"layers.{self.rank}" in tensors:
+                self._randomness.load(tensors[f"layers.{self.rank}"])
+        except (RuntimeError, KeyError, TypeError) as error:
+            reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
+            raise CheckpointError(f"checkpoint: {str(path)!r} does not fit this recipe: {reason}") from error
+        self.step = step
+
+    def _restore_moments(self, role: str, p: nn.Parameter, moments: dict[str, Tensor]) -> None:
+        # In the parameter's own memory layout: the fused optimiser walks through both side by side.
+        state = self.algorithm.optimizers[role].state
+        state[p] = {
+            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.to(_step_device(p))
+            for key, value in moments.items()
+        }
+
+    def _cut_log(self) -> None:
+        """Drop the log lines of steps that the resumed run will take again."""
+        log = self.out / "metrics.jsonl" if self.out else None
+        if log is None or not log.exists() or self.rank != 0:
+            return
+        kept = []
+        for line in log.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= self.step:
+                    kept.append(line + "\n")
+            except ValueError:
+                break  # a line that a crash cut short; all whole ones stand before it
+        checkpoint.write_atomically(log, "".join(kept).encode())
+
+
+def read_run(folder: str | Path) -> tuple[Recipe, int]:
+    """Recipe and seed of the run in `folder`; raises InputError if it holds none."""
+    description = Path(folder) / "run.json"
+    try:
+        values = json.loads(description.read_text(encoding="utf-8"))
+        return Recipe.from_json(values["recipe"]), int(values["seed"])
+    except OSError:
+        raise InputError(f"run: {str(folder)!r} holds no run (there is no run.json in it)") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"run: {str(description)!r} is not the description of a run") from error
+
+
+def _floats(values: list[Tensor]) -> list[float]:
+    """All values in one transfer from the device."""
+    return torch.stack([v.float() for v in values]).tolist() if values else []
+
+
+def _step_device(p: nn.Parameter) -> torch.device:
+    """Where fused Adam keeps its step counter."""
+    return p.device
+
+
+def _accelerator(device: str, trackers: tuple[str, ...], out: Path | None) -> Any:
+    """accelerate's engine where there are several processes or a tracker is asked for, else None."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and not trackers:
+        return None
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        raise InputError(
+            "accelerate: several processes and trackers need it; install it with: pip install 'gan-tutorial[scale]'"
+        ) from None
+    return Accelerator(cpu=device == "cpu", log_with=list(trackers) or None, project_dir=out)
+
+
+class _Randomness:
+    """Global random generators of one trainer (for layers that draw noise): swapped in for a step, out after it.
+
+    Two trainers in one process, and the user's own code, so never disturb each other's random numbers.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device = device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self._states = self._get()
+
+    def _get(self) -> list[Tensor]:
+        states = [torch.get_rng_state()]
+        return [*states, torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else states
+
+    def _set(self, states: list[Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        if len(states) > 1:
+            torch.cuda.set_rng_state(states[1], self.device)
+
+    def __enter__(self) -> None:
+        self._outer = self._get()
+        self._set(self._states)
+
+    def __exit__(self, *_: object) -> None:
+        self._states = self._get()
+        self._set(self._outer)
+
+    def state(self) -> Tensor:
+        return torch.cat(self._states)
+
+    def load(self, state: Tensor) -> None:
+        self._states = list(state.cpu().split([len(s) for s in self._states]))
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Hold Ctrl-C back until the step is complete, so that what is saved after it is a true state of the run."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[Any] = []
+    previous = signal.signal(signal.SIGINT, lambda *event: pressed.append(event))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        if pressed and callable(previous):
+            previous(*pressed[0])
