@@ -1,0 +1,117 @@
+"""What is real: toy densities, digits, avatars, your own pictures. `load(name)` gives any of them.
+
+A finite set is a :class:`Dataset`, a toy an infinite :class:`Density`; both have `sample` and `stream`. Nothing heavy
+is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gan_tutorial.data import avatars, digits, download, folder, toy
+from gan_tutorial.data.dataset import SPLITS, Batch, Dataset, Stream
+from gan_tutorial.data.toy import Density, from_points
+from gan_tutorial.errors import InputError, unknown
+
+__all__ = ["Batch", "Dataset", "Density", "Description", "Stream", "describe", "from_points", "load", "names"]
+
+FOLDER = "folder:"
+
+
+class Description(NamedTuple):
+    """What a data set is, known without loading it; `str()` gives one line."""
+
+    name: str
+    kind: str  # "points" or "images"
+    summary: str
+    samples: int | None  # all splits together; None: without end (points), or told only by the folder
+    shape: tuple[int, ...]  # of one sample, with the default options
+    classes: int | None  # 0 if unlabelled; None: told only by the folder
+    download: bool  # whether the first use needs a network
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.summary}" + (" (downloaded at first use)" if self.download else "")
+
+
+_LOADERS: dict[str, Callable[..., Dataset | Density]] = {
+    "ring-8": toy.ring_8,
+    "grid-25": toy.grid_25,
+    "line": toy.line,
+    "disjoint": toy.disjoint,
+    "two-moons": toy.two_moons,
+    "spiral": toy.spiral,
+    "swiss-roll": toy.swiss_roll,
+    "pinwheel": toy.pinwheel,
+    "digits8": digits.digits8,
+    "mnist": digits.mnist,
+    "avatars": avatars.avatars,
+    "folder:PATH": folder.images,
+    "mnist-full": download.mnist_full,
+    "fashion-mnist": download.fashion_mnist,
+    "cifar10": download.cifar10,
+}
+
+_DESCRIPTIONS = {
+    found.name: found
+    for found in (
+        Description("ring-8", "points", "eight Gaussians on a circle", None, (2,), 8, False),
+        Description("grid-25", "points", "twenty-five Gaussians on a grid", None, (2,), 25, False),
+        Description("line", "points", "a straight line", None, (2,), 0, False),
+        Description("disjoint", "points", "two clusters far apart", None, (2,), 2, False),
+        Description("two-moons", "points", "two interleaved half circles", None, (2,), 0, False),
+        Description("spiral", "points", "a spiral of two arms", None, (2,), 0, False),
+        Description("swiss-roll", "points", "a Swiss roll seen from its end", None, (2,), 0, False),
+        Description("pinwheel", "points", "five curved blades", None, (2,), 0, False),
+        Description("digits8", "images", "scikit-learn's small digits", 1_797, (1, 8, 8), 10, False),
+        Description("mnist", "images", "5,000 of MNIST's digits", 5_000, (1, 28, 28), 10, False),
+        Description("avatars", "images", "pixel-art faces with attributes", 12_000, (3, 16, 16), 4, False),
+        Description("folder:PATH", "images", "your own pictures", None, (3, 64, 64), None, False),
+        Description("mnist-full", "images", "all of MNIST's digits", 70_000, (1, 28, 28), 10, True),
+        Description("fashion-mnist", "images", "photographs of clothes", 70_000, (1, 28, 28), 10, True),
+        Description("cifar10", "images", "small photographs of ten things", 60_000, (3, 32, 32), 10, True),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `load` knows; "folder:PATH" stands for any folder."""
+    return tuple(_LOADERS)
+
+
+def describe(name: str) -> Description:
+    """What `name` is. Loads and downloads nothing. Raises InputError for an unknown name."""
+    return _DESCRIPTIONS[_key(name)]
+
+
+def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
+    """The data set `name` (see `names()`), its `split` "train", "test" or "all".
+
+    Splits are fixed, and stratified by label (a folder's: by file name). A toy is infinite and the same in every split.
+    The options depend on the data set: `load("ring-8", std=0.1)`, `load("mnist", size=32)`,
+    `load("avatars", label="hair")`, `load("folder:photos", size=128)`. Raises InputError for an unknown name, split or
+    option, and for a value that an option can't take.
+    """
+    key = _key(name)
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    loader = _LOADERS[key]
+    allowed = [p.name for p in inspect.signature(loader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in allowed:
+            raise InputError(f"{key}: the option {option!r} is not known; allowed: {', '.join(allowed) or 'none'}")
+    if key == "folder:PATH":
+        return loader(name.removeprefix(FOLDER), split, **options)
+    return loader(**options) if key in _TOYS else loader(split, **options)
+
+
+_TOYS = frozenset(name for name, found in _DESCRIPTIONS.items() if found.kind == "points")
+
+
+def _key(name: str) -> str:
+    if isinstance(name, str) and name.startswith(FOLDER):
+        return "folder:PATH"
+    if name not in _LOADERS:
+        raise unknown("data", name, _LOADERS)
+    return name

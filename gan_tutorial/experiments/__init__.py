@@ -1,0 +1,21 @@
+"""Measured claims, one a file: `gan-tutorial reproduce NAME` runs it and writes its results page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gan_tutorial.errors import unknown
+from gan_tutorial.experiments import digit_classes, ring_modes
+from gan_tutorial.experiments.page import Page
+
+EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
+    "digit-classes": digit_classes.run,
+    "ring-modes": ring_modes.run,
+}
+
+
+def experiment(name: str) -> Callable[[list[int]], Page]:
+    """The experiment called `name`: a function of the seeds that returns its results page."""
+    if name not in EXPERIMENTS:
+        raise unknown("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]

@@ -1,0 +1,63 @@
+"""The results page of an experiment: one table, where and when it was measured, and how to do it again."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Page:
+    """What an experiment found.
+
+    Attributes:
+        name: the experiment's name on the command line.
+        title: the page's heading.
+        method: what was done, in a few sentences.
+        columns: the table's head.
+        rows: the table's lines, one a seed.
+        finding: what the table says, in a sentence or two.
+        picture: PNG for the page, or None.
+        alt: what the picture shows, in words.
+    """
+
+    name: str
+    title: str
+    method: str
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+    finding: str
+    picture: bytes | None = None
+    alt: str = ""
+
+    def markdown(self, seconds: float) -> str:
+        """The page as Markdown; `seconds` is how long the experiment took."""
+        lines = [f"# {self.title}", "", self.method, ""]
+        lines += ["| " + " | ".join(self.columns) + " |", "|" + "---|" * len(self.columns)]
+        lines += ["| " + " | ".join(map(str, row)) + " |" for row in self.rows]
+        lines += ["", self.finding, ""]
+        if self.picture is not None:
+            lines += [f"![{self.alt}]({self.name}.png)", ""]
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+        lines += [
+            f"Measured on {datetime.date.today():%Y-%m-%d} in {seconds:.0f} s: {device}, "
+            f"torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads. "
+            f"Again: `gan-tutorial reproduce {self.name}`.",
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def processor() -> str:
+    """The processor's name and its number of cores."""
+    name = platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), name)
+    except OSError:
+        name = platform.processor() or name
+    return f"{name}, {os.cpu_count()} cores"

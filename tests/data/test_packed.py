@@ -1,0 +1,205 @@
+"""The data files in the package, the digits and avatars in them, and `load` in front of them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import gan_tutorial.data
+from gan_tutorial.data import describe, load, names
+from gan_tutorial.errors import InputError
+
+FOLDER = Path(gan_tutorial.data.__file__).parent
+EMBEDDED = [name for name in names() if describe(name).kind == "images" and not describe(name).download][:-1]
+
+
+def test_packed_files_are_the_documented_ones():
+    import hashlib
+
+    stated = dict(re.findall(r"^\| `(\w+\.npz)` .* `(\w{64})` \|$", (FOLDER / "LICENSES.md").read_text(), re.MULTILINE))
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in FOLDER.glob("*.npz")}
+    assert len(found) >= 2
+    assert found == stated
+    assert all(file.stat().st_size < 3_000_000 for file in FOLDER.glob("*.npz"))
+
+
+def test_importing_is_light():
+    code = (
+        "import sys, torch; before = set(sys.modules); import gan_tutorial.data as data; data.describe('mnist');"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before};"
+        "sys.exit(str(new & {'sklearn', 'PIL', 'pooch', 'requests', 'matplotlib', 'pandas', 'scipy'} or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_names_and_descriptions_are_true():
+    assert EMBEDDED == ["digits8", "mnist", "avatars"]
+    assert len(set(names())) == len(names()) >= 15
+    for name in EMBEDDED:
+        dataset, told = load(name, split="all"), describe(name)
+        assert (told.samples, told.shape, told.classes) == (len(dataset), dataset.sample_shape, dataset.num_classes)
+        assert dataset.is_image
+    for name in names():
+        told = describe(name)
+        assert told.name == name
+        assert "\n" not in str(told)
+        assert ("downloaded" in str(told)) == told.download
+        if told.kind == "points":
+            density = load(name, split="test")
+            assert (told.shape, told.classes) == (density.sample_shape, density.num_classes)
+    assert [name for name in names() if describe(name).download] == ["mnist-full", "fashion-mnist", "cifar10"]
+    assert describe("folder:anything").name == "folder:PATH"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("minst",), {}, "data: 'minst' is not known; did you mean 'mnist'?"),
+        ((3,), {}, "data: 3 is not known"),
+        (("mnist", "tests"), {}, "split: 'tests' is not known; did you mean 'test'?"),
+        (("mnist",), {"sice": 32}, "mnist: the option 'sice' is not known; allowed: size"),
+        (("digits8",), {"size": 32}, "digits8: the option 'size' is not known; allowed: none"),
+        (("ring-8",), {"label": "x"}, "ring-8: the option 'label' is not known; allowed: radius, std"),
+        (("mnist",), {"size": 64}, "size: 64 is not allowed; expected 28, or 32"),
+        (("avatars",), {"size": 20}, "size: 20 is not allowed; expected 16, 32 or 64"),
+        (("avatars",), {"label": "hats"}, "label: 'hats' is not known; did you mean 'hat'?"),
+    ],
+)
+def test_load_refuses_in_one_line(arguments, options, message):
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        load(*arguments, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_splits_are_fixed_disjoint_and_stratified(name):
+    train, test, everything = (load(name, split=split) for split in ("train", "test", "all"))
+    assert torch.equal(train.data, load(name).data)  # the default, and the same each time
+    rows = [set(map(bytes, dataset.data.flatten(1).numpy())) for dataset in (train, test)]
+    assert len(train) + len(test) == len(everything)
+    assert rows[0] | rows[1] == set(map(bytes, everything.data.flatten(1).numpy()))
+    assert len(rows[0] & rows[1]) == 0
+    share = len(test) / len(everything)
+    off = torch.bincount(test.labels) - share * torch.bincount(everything.labels)
+    assert off.abs().max() <= 1
+
+
+def test_digits8_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    dataset, original = load("digits8", split="all"), load_digits()
+    assert dataset.data.shape == (1797, 1, 8, 8)
+    assert (dataset.data.min(), dataset.data.max()) == (0, 255)
+    assert np.array_equal(np.round(dataset.data[:, 0].double().numpy() * 16 / 255), original.images)
+    assert np.array_equal(dataset.labels, original.target)
+
+
+def test_mnist_are_digits():
+    train, test = load("mnist"), load("mnist", split="test")
+    assert train.data.shape == (4000, 1, 28, 28)
+    assert torch.bincount(train.labels).tolist() == [400] * 10
+    assert torch.bincount(test.labels).tolist() == [100] * 10
+    assert train.labels[:10].tolist() == list(range(10))  # a first look shows all of them
+    x, z = train[:].x.flatten(1), test[:].x.flatten(1)
+    nearest = torch.cdist(z, x).argmin(1)
+    assert (train.labels[nearest] == test.labels).double().mean() > 0.9  # the labels belong to the images
+
+
+def test_mnist_with_a_border():
+    plain, wide = load("mnist", split="test"), load("mnist", split="test", size=32)
+    assert wide.sample_shape == (1, 32, 32)
+    assert torch.equal(wide.data[:, :, 2:-2, 2:-2], plain.data)
+    assert int(wide.data.sum()) == int(plain.data.sum())
+
+
+@pytest.fixture(scope="module")
+def avatars():
+    return load("avatars", split="all")
+
+
+def test_avatars_are_distinct_faces(avatars):
+    assert avatars.data.shape == (12_000, 3, 16, 16)
+    assert len(set(map(bytes, avatars.data.flatten(1).numpy()))) == 12_000
+    assert (len(load("avatars")), len(load("avatars", split="test"))) == (10_000, 2_000)
+    assert set(avatars.attributes) == set(avatars.attribute_names)
+    for key, column in avatars.attributes.items():
+        counts = torch.bincount(column, minlength=len(avatars.attribute_names[key]))
+        assert counts.min() > 50, key  # every value can be learned
+
+
+def test_the_label_is_the_attribute_that_was_asked_for(avatars):
+    assert avatars.label_names == ("nothing", "glasses", "hat", "hat and glasses")
+    by_hat = load("avatars", split="test", label="hat")
+    same = load("avatars", split="test")
+    assert torch.equal(by_hat.data, same.data)  # the split does not depend on it
+    assert torch.equal(by_hat.labels, same.attributes["hat"])
+    assert by_hat.label_names[0] == "none"
+    hats, glasses = avatars.attributes["hat"] > 0, avatars.attributes["glasses"] > 0
+    assert torch.equal(avatars.labels, glasses + 2 * hats.long())
+    for part in ("hat", "glasses", "accessories"):
+        absent = avatars.attributes[part] == 0
+        assert torch.equal(avatars.attributes[f"{part}_color"] == 0, absent)
+
+
+def test_larger_avatars_repeat_pixels():
+    small, large = load("avatars", split="test"), load("avatars", split="test", size=64)
+    assert large.sample_shape == (3, 64, 64)
+    assert torch.equal(large.data[:, :, ::4, ::4], small.data)
+    assert torch.equal(large.data[:, :, 3::4, 2::4], small.data)
+
+
+def hex_of(pixels: torch.Tensor) -> list[str]:
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in pixels.tolist()]
+
+
+def test_what_the_attributes_say_can_be_seen(avatars):
+    """Pixels that nothing else covers have the named colour."""
+    names_of, columns, pixels = avatars.attribute_names, avatars.attributes, avatars.data
+    corner = hex_of(pixels[:, :, 15, 0])
+    bald = columns["hair_length"] == 0  # long hair may reach the corner
+    said = [names_of["background"][k] for k in columns["background"].tolist()]
+    assert [corner[k] for k in bald.nonzero().flatten()] == [said[k] for k in bald.nonzero().flatten()]
+    hatted = (columns["hat"] > 0).nonzero().flatten()
+    crown = hex_of(pixels[hatted, :, 1, 6])  # no stripe of any hat but the widest-striped is here
+    striped = {"variant03", "variant04"}
+    for found, k in zip(crown, hatted.tolist(), strict=True):
+        if names_of["hat"][columns["hat"][k]] not in striped:
+            assert found == names_of["hat_color"][columns["hat_color"][k]]
+    neck = hex_of(pixels[:, :, 12, 8])
+    for k in range(0, 12_000, 7):
+        if names_of["clothing"][columns["clothing"][k]] != "variant12":  # a turtleneck
+            assert neck[k] == names_of["skin_color"][columns["skin_color"][k]]
+
+
+def test_glasses_change_the_eyes_and_little_else(avatars):
+    """Faces that agree in everything that is drawn near the eyes differ there exactly if one wears glasses."""
+    keys = ("eyes", "eyes_color", "skin_color")
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for k, group in enumerate(zip(*(avatars.attributes[key].tolist() for key in keys), strict=True)):
+        groups.setdefault(group, []).append(k)
+    middle = avatars.data[:, :, 6, 4:12].flatten(1)  # below any hat and fringe
+    glasses = avatars.attributes["glasses"]
+    compared = differing = 0
+    for members in groups.values():
+        without = [k for k in members if glasses[k] == 0]
+        worn = [k for k in members if glasses[k] > 0]
+        plain = {bytes(middle[k].numpy()) for k in without if avatars.attributes["hair_length"][k] == 0}
+        for k in worn:
+            compared += 1
+            differing += bytes(middle[k].numpy()) not in plain
+    assert compared > 3000
+    assert differing == compared
+
+
+def test_nearest_neighbours_know_who_wears_what():
+    """A plain classifier reads the default label off the pixels."""
+    train, test = load("avatars"), load("avatars", split="test")
+    generator = torch.Generator().manual_seed(0)
+    x, z = train.sample(4000, generator), test.sample(400, generator)
+    nearest = torch.cdist(z.x.flatten(1), x.x.flatten(1)).argmin(1)
+    assert (x.labels[nearest] == z.labels).double().mean() > 0.75  # chance: about 0.3
