@@ -7,11 +7,13 @@ import os
 import platform
 import shlex
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -43,10 +45,11 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
 
 
 @app.command(
-    epilog="Examples:  gan-tutorial train dcgan-mnist --steps 1500   |   "
-    "gan-tutorial train ring-mlp --set loss=hinge --set model.g_width=64 --out runs/hinge   |   "
-    "gan-tutorial train dcgan-mnist --resume   |   "
-    "accelerate launch --num_processes 2 -m gan_tutorial train dcgan-mnist"
+    epilog="Examples:\n\n"
+    "gan-tutorial train dcgan-mnist --steps 1500\n\n"
+    "gan-tutorial train ring-mlp --set loss=hinge --set model.g_width=64 --out runs/hinge\n\n"
+    "gan-tutorial train dcgan-mnist --resume\n\n"
+    "accelerate launch --multi_gpu --num_processes 2 -m gan_tutorial train dcgan-mnist"
 )
 def train(
     recipe: Annotated[str, typer.Argument(help="a name that 'gan-tutorial recipes' lists")],
@@ -80,7 +83,7 @@ def train(
         return
     samples = folder / "samples"
     try:
-        with _progress(disable=not first) as progress:
+        with _progress(disable=not (first and out.is_terminal)) as progress:
             task = progress.add_task("train", total=total, completed=trainer.step, losses="")
             for metrics in trainer.run(total - trainer.step):
                 step = metrics["step"]
@@ -91,6 +94,8 @@ def train(
                 progress.update(task, completed=step)
                 if first and step % 20 == 0:  # reading a loss waits for the device: seldom
                     progress.update(task, losses=_losses(metrics))
+                if first and not out.is_terminal and (step % chosen.sample_every == 0 or step == total):
+                    out.print(f"step {step} of {total}  {_losses(metrics)}")  # a log file can't show a moving bar
     except KeyboardInterrupt:
         trainer.save()
         again = shlex.join([*_command(), *[a for a in sys.argv[1:] if a != "--resume"], "--resume"])
@@ -133,7 +138,7 @@ def show_recipes(name: Annotated[str | None, typer.Argument(help="show every fie
     if name is not None:
         out.print_json(json.dumps(recipe(name).to_json()))
         return
-    table = Table("recipe", "data", "model", "loss", "steps", "what it is")
+    table = Table("recipe", "data", "model", "loss", "steps", "what it is", box=SIMPLE_HEAD)
     for r in recipes().values():
         table.add_row(r.name, r.data, r.model, r.settings.loss, str(r.steps), r.summary)
     out.print(table)
@@ -144,17 +149,16 @@ def show_data() -> None:
     """List the data sets."""
     from gan_tutorial import data
 
-    table = Table("data set", "what it is", "samples", "shape", "classes", "needs a network")
+    table = Table("data set", "what it is", "samples", "shape", "classes", "download", box=SIMPLE_HEAD)
     for name in data.names():
         d = data.describe(name)
         shape = "" if d.shape is None else "x".join(map(str, d.shape))
-        samples = "endless" if d.samples is None else f"{d.samples:,}"
-        table.add_row(name, d.summary, samples, shape, str(d.classes or ""), "at first use" if d.download else "no")
-    table.add_row("folder:PATH", "any folder of images", "", "", "", "no")
+        samples = f"{d.samples:,}" if d.samples else "endless" if d.kind == "points" else ""
+        table.add_row(name, d.summary, samples, shape, str(d.classes or ""), "yes" if d.download else "no")
     out.print(table)
 
 
-@app.command(epilog="Examples:  gan-tutorial lab   |   gan-tutorial lab notebooks/05_training_loop.ipynb")
+@app.command(epilog="Examples:\n\ngan-tutorial lab\n\ngan-tutorial lab notebooks/05_training_loop.ipynb")
 def lab(
     notebook: Annotated[Path | None, typer.Argument(help="a notebook; default: the chapter on training")] = None,
 ) -> None:
@@ -170,6 +174,34 @@ def lab(
     os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(notebook)])
 
 
+@app.command(epilog="Example:  gan-tutorial reproduce ring-modes --seeds 10")
+def reproduce(
+    name: Annotated[str, typer.Argument(help="an experiment's name; 'list' shows them")],
+    seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on")] = 5,
+    folder: Annotated[Path, typer.Option("--out", help="folder for the results page")] = Path("book/experiments"),
+) -> None:
+    """Run an experiment behind one of the book's claims, and write its results page."""
+    from gan_tutorial.errors import require_integer
+    from gan_tutorial.experiments import EXPERIMENTS, experiment
+    from gan_tutorial.training.checkpoint import write_atomically
+
+    if name == "list":
+        for known, run in EXPERIMENTS.items():
+            out.print(f"{known:20}{(sys.modules[run.__module__].__doc__ or '').splitlines()[0]}")
+        return
+    require_integer("seeds", seeds, 1)
+    run, start = experiment(name), time.perf_counter()
+    page = run(list(range(seeds)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / f"{name}.md", page.markdown(time.perf_counter() - start).encode())
+        if page.picture is not None:
+            write_atomically(folder / f"{name}.png", page.picture)
+    except OSError as error:
+        raise InputError(f"out: {str(folder)!r} can't be written ({error.strerror})") from error
+    out.print(f"{page.finding}\nThe page is '{folder / name}.md'", soft_wrap=True)
+
+
 @app.command()
 def info() -> None:
     """Show versions and devices, for bug reports."""
@@ -177,7 +209,7 @@ def info() -> None:
 
     import gan_tutorial
 
-    table = Table("what", "value", show_header=False)
+    table = Table("what", "value", show_header=False, box=SIMPLE_HEAD)
     table.add_row("gan-tutorial", gan_tutorial.__version__)
     table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("torch", "numpy", "accelerate", "safetensors", "ipywidgets", "jupyterlab", "matplotlib"):
@@ -255,7 +287,7 @@ def _starter(path: Path) -> Path:
 def main() -> None:
     """Run the command line; what the user got wrong is one line and exit code 2, a diverged run one line and code 1."""
     try:
-        app()
+        app(prog_name="gan-tutorial")
     except InputError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)

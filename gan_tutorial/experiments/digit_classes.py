@@ -7,9 +7,10 @@ import torch
 
 from gan_tutorial import data, plots
 from gan_tutorial.experiments.page import Page
-from gan_tutorial.training import Trainer
+from gan_tutorial.training import Trainer, recipe
 
 SAMPLES = 1000
+RECIPE = recipe("dcgan-mnist")
 
 
 def run(seeds: list[int]) -> Page:
@@ -26,7 +27,7 @@ def run(seeds: list[int]) -> Page:
     rows: list[tuple[object, ...]] = []
     sheet = b""
     for seed in seeds:
-        trainer = Trainer("dcgan-mnist", device="auto", seed=seed)
+        trainer = Trainer(RECIPE, device="auto", seed=seed)
         for _ in trainer.run():
             pass
         samples = torch.cat([trainer.sample(250, seed=i) for i in range(SAMPLES // 250)])
@@ -37,7 +38,7 @@ def run(seeds: list[int]) -> Page:
     return Page(
         "digit-classes",
         "The digits of dcgan-mnist",
-        f"`dcgan-mnist` as it is in the package ({trainer.recipe.steps} steps) for each seed; {SAMPLES} samples each, "
+        f"`dcgan-mnist` as it is in the package ({RECIPE.steps} steps) for each seed; {SAMPLES} samples each, "
         f"sorted by a support vector machine that was trained on the {len(data.load('mnist'))} real training digits "
         f"(accuracy on held-out real digits: {accuracy:.1%}).",
         ("seed", "classes found", *map(str, range(10))),

@@ -414,10 +414,15 @@ def _accelerator(device: str, trackers: tuple[str, ...], out: Path | None) -> An
         return None
     try:
         from accelerate import Accelerator
+        from accelerate.tracking import get_available_trackers
     except ImportError:
         raise InputError(
             "accelerate: several processes and trackers need it; install it with: pip install 'gan-tutorial[scale]'"
         ) from None
+    installed = [str(tracker) for tracker in get_available_trackers()]
+    for name in trackers:
+        if name not in installed:
+            raise unknown("tracker", name, installed)
     return Accelerator(cpu=device == "cpu", log_with=list(trackers) or None, project_dir=out)
 
 

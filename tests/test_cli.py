@@ -1,0 +1,187 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from gan_tutorial import cli
+
+SMALL = [
+    *("--device", "cpu", "--set", "model.g_width=8", "--set", "model.d_width=8", "--set", "batch_size=16"),
+    *("--set", "sample_every=10", "--set", "checkpoint_every=10", "--set", "log_every=5"),
+]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """The command line in this process, in a folder of its own: run(*arguments) -> exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.out, "width", 160)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gan-tutorial", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_train_writes_a_run_that_sample_reads(run, tmp_path):
+    code, output, _ = run("train", "dcgan-digits8", "--steps", 20, *SMALL)
+    assert code == 0
+    assert "20 steps done" in output
+    folder = tmp_path / "runs" / "dcgan-digits8"
+    assert sorted(p.name for p in (folder / "samples").iterdir()) == ["step-000010.png", "step-000020.png"]
+    assert [json.loads(x)["step"] for x in (folder / "metrics.jsonl").read_text().splitlines()] == [5, 10, 15, 20]
+    code, output, _ = run("sample", folder, "--n", 9, "--out", "grid.png", "--device", "cpu")
+    assert code == 0
+    assert "9 samples of step 20" in output
+    with Image.open("grid.png") as picture:
+        # 3 x 3 images of 8 px, each drawn 8 times larger, with gaps of 2 px.
+        assert picture.size == (3 * (64 + 2) + 2, 3 * (64 + 2) + 2)
+        assert len(picture.getcolors(256)) > 10
+
+
+def test_points_are_drawn_over_real_points(run, tmp_path):
+    assert run("train", "ring-mlp", "--steps", 5, "--out", "r", *SMALL)[0] == 0
+    with Image.open("r/samples/step-000005.png") as picture:
+        colours = {rgb[:3] for _, rgb in picture.convert("RGBA").getcolors(2**24)}
+    assert len(colours) > 50
+
+
+def test_resume_goes_on_to_a_longer_end(run):
+    assert run("train", "ring-mlp", "--steps", 12, *SMALL)[0] == 0
+    code, output, _ = run("train", "ring-mlp", "--steps", 12, "--resume", *SMALL)
+    assert (code, "already has its 12 steps" in output) == (0, True)
+    code, output, _ = run("train", "ring-mlp", "--steps", 15, "--resume", *SMALL)
+    assert (code, "going on at step 12" in output, "15 steps done" in output) == (0, True, True)
+    code, output, _ = run("train", "ring-mlp", "--steps", 3, "--out", "new", "--resume", *SMALL)
+    assert (code, "starting at step 0" in output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "dcgan-mnst"], "recipe: 'dcgan-mnst' is not known; did you mean 'dcgan-mnist'"),
+        (["train", "ring-mlp", "--steps", "0"], "steps: 0 is not allowed; expected an integer >= 1"),
+        (["train", "ring-mlp", "--set", "lr_g"], "--set: 'lr_g' is not allowed; expected KEY=VALUE"),
+        (["train", "ring-mlp", "--set", "loss=hing"], "loss: 'hing' is not known; did you mean 'hinge'"),
+        (["train", "ring-mlp", "--set", "data=mnits"], "data: 'mnits' is not known; did you mean 'mnist'"),
+        (
+            ["train", "ring-mlp", "--set", "data=mnist", "--set", "model=dcgan"],
+            "sample_shape: (1, 28, 28) is not allowed",
+        ),
+        (["train", "ring-mlp", "--seed", "-1"], "seed: -1 is not allowed"),
+        (["train", "ring-mlp", "--device", "gpu"], "device: 'gpu' is not known"),
+        (["train", "ring-mlp", "--device", "cuda:77"], "device: 'cuda:77' is not available"),
+        (["train", "dcgan-mnist", "--set", "data=folder:nowhere"], "nowhere"),
+        (["train", "ring-mlp", "--tracker", "tensorbord", "--steps", "1"], "tracker: 'tensorbord' is not known"),
+        (["sample", "nowhere"], "run: 'nowhere' holds no run"),
+        (["sample", "nowhere", "--n", "0"], "n: 0 is not allowed"),
+        (["sample", "nowhere", "--out", "grid.jpg"], "out: 'grid.jpg' is not allowed"),
+        (["recipes", "ring"], "recipe: 'ring' is not known; did you mean 'ring-mlp'"),
+        (["lab", "nowhere.ipynb"], "notebook: 'nowhere.ipynb' is not allowed"),
+    ],
+)
+def test_what_the_user_got_wrong_is_one_line_and_exit_code_2(run, tmp_path, arguments, message):
+    code, output, errors = run(*arguments)
+    assert code == 2
+    assert message in errors
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    assert "Traceback" not in output + errors
+
+
+def test_a_folder_that_holds_a_run_or_a_file_is_kept(run, tmp_path):
+    assert run("train", "ring-mlp", "--steps", 3, *SMALL)[0] == 0
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    code, _, errors = run("train", "ring-mlp", "--steps", 3, *SMALL)
+    assert (code, "already holds a run; resume it" in errors) == (2, True)
+    (tmp_path / "mine.png").write_bytes(b"precious")
+    code, _, errors = run("sample", "runs/ring-mlp", "--out", "mine.png")
+    assert (code, "out: 'mine.png' is not allowed" in errors) == (2, True)
+    assert (tmp_path / "mine.png").read_bytes() == b"precious"
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_damaged_checkpoint_is_named(run, tmp_path):
+    assert run("train", "ring-mlp", "--steps", 3, *SMALL)[0] == 0
+    (tensors,) = tmp_path.rglob("*.safetensors")
+    tensors.write_bytes(tensors.read_bytes()[:-1])
+    for arguments in (["sample", "runs/ring-mlp"], ["train", "ring-mlp", "--steps", 3, "--resume", *SMALL]):
+        code, _, errors = run(*arguments)
+        assert (code, "step-00000003.json' is damaged" in errors, errors.count("\n")) == (2, True, 1)
+
+
+def test_a_diverged_run_is_one_line_and_exit_code_1(run):
+    code, _, errors = run(
+        "train", "ring-mlp", "--steps", 300, "--set", "lr_d=1e30", "--set", "loss=wasserstein", *SMALL
+    )
+    assert code == 1
+    assert errors.startswith("stopped: step ")
+    assert "what usually helps: lower lr_d" in errors
+    assert errors.count("\n") == 1
+
+
+def test_lists_show_what_there_is(run):
+    from gan_tutorial import data
+    from gan_tutorial.training import recipe, recipes
+
+    _, output, _ = run("recipes")
+    assert all(name in output for name in recipes())
+    _, output, _ = run("recipes", "ring-mlp")
+    assert json.loads(output) == recipe("ring-mlp").to_json()
+    _, output, _ = run("data")
+    assert all(name in output for name in data.names())
+    _, output, _ = run("info")
+    assert "torch" in output
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "recipes", "data", "lab", "info"])
+def test_every_command_has_help(run, command):
+    code, output, _ = run(command, "--help")
+    assert code == 0
+    assert "Usage: gan-tutorial" in output
+    if command not in ("data", "info"):
+        assert "Example" in output
+
+
+def test_the_starter_notebook_is_written_once(tmp_path):
+    path = cli._starter(tmp_path / "lab.ipynb")
+    import nbformat
+
+    nbformat.validate(nbformat.read(path, as_version=4))
+    path.write_text("mine")
+    assert cli._starter(path).read_text() == "mine"
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "gan_tutorial", "train", "ring-mlp", "--steps", "100000", *SMALL]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    log = tmp_path / "runs" / "ring-mlp" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 130, output
+    assert "Traceback" not in output
+    step = int(output.split("stopped and saved at step ")[1].split(";")[0])
+    assert list(tmp_path.rglob(f"step-{step:08d}.json"))
+    again = output.strip().splitlines()[-1].strip()
+    assert again.startswith("python -m gan_tutorial train ring-mlp")
+    assert again.endswith("--resume")
+    words = again.replace("--steps 100000", f"--steps {step + 5}").split()[1:]
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert f"going on at step {step}" in done.stdout
+    assert done.returncode == 0
