@@ -1,0 +1,115 @@
+"""One lab: a session, its panel, and what a notebook shows and saves of them."""
+
+from __future__ import annotations
+
+import base64
+import weakref
+from typing import Any
+
+from gan_tutorial.live.panel import Panel
+from gan_tutorial.live.session import Session
+from gan_tutorial.live.view import HEIGHT, WIDTH, describe, paint
+from gan_tutorial.training import Recipe, Trainer
+
+# Open panels that a notebook's cell has made, with the cell and the one of its executions that made them.
+_made_in_cells: weakref.WeakKeyDictionary[Panel, tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+class Lab:
+    """Trains a recipe live in the notebook: `display(lab)` shows it, `lab.run(steps)` trains without a reader.
+
+    Running a cell again closes the labs that it made before. Several labs in one kernel do not disturb each other.
+
+    Args:
+        recipe: a :class:`~gan_tutorial.training.Recipe` or the name of one, see :func:`gan_tutorial.training.recipes`.
+            Its data are points in the plane or images.
+        seed: an integer >= 0; the same seed and the same commands give the same networks.
+        device: "cpu" (best for small networks), "auto", "cuda", "mps".
+        threads: CPU threads of the training, >= 1; the rest of the process keeps its own number.
+        dataset: trains on this instead of the recipe's data.
+
+    Raises :class:`~gan_tutorial.errors.InputError` for anything of the above that can't be.
+    """
+
+    def __init__(
+        self, recipe: Recipe | str, *, seed: int = 0, device: str = "cpu", threads: int = 1, dataset: Any = None
+    ) -> None:
+        self.session = Session(recipe, seed=seed, device=device, threads=threads, dataset=dataset)
+        self.panel = Panel(self.session)
+        cell, execution = _here()
+        if cell:
+            for panel, (its_cell, its_execution) in list(_made_in_cells.items()):
+                if its_cell == cell and its_execution != execution:
+                    panel.close()
+            _made_in_cells[self.panel] = cell, execution
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer behind the lab; a reset makes a new one."""
+        return self.session.trainer
+
+    def run(self, steps: int) -> None:
+        """Train `steps` >= 1 steps now, exactly as `trainer.run` does, and show the result. Not while the lab plays."""
+        self._show(self.session.run(steps))
+
+    def set(self, **settings: Any) -> None:
+        """Change settings by name as the sliders do: `lab.set(lr_d=1e-4, n_critic=2)`.
+
+        Raises :class:`~gan_tutorial.errors.InputError` if one of them can't be; then none is changed.
+        """
+        self.session.configure(**settings)
+        if not self.panel.closed:
+            self.panel.show_settings()
+            self._show(self.session.frame())
+
+    def play(self) -> None:
+        """Train for as long as a page shows the lab."""
+        self.session.play()
+        self._show()
+
+    def pause(self) -> None:
+        """Stop after the step under way."""
+        self.session.pause()
+        self._show()
+
+    def reset(self) -> None:
+        """New networks from the same seed, with the settings as they are now."""
+        self._show(self.session.reset())
+
+    def close(self) -> None:
+        """Take the widgets out of the page; the trainer stays as it is."""
+        self.panel.close()
+
+    def png(self) -> bytes:
+        """The picture as a PNG file, 1440 x 680 pixels."""
+        return paint(self.session.frame(), "png")
+
+    def _show(self, frame: Any = None) -> None:
+        if not self.panel.closed:
+            self.panel.show(frame)
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.trainer.recipe.name} at step {self.trainer.step}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Widgets for where there is a kernel, a PNG for where there is none, and a text that every run repeats."""
+        frame = self.session.frame()
+        bundle: dict[str, Any] = {
+            "text/plain": repr(self),
+            "image/png": base64.b64encode(paint(frame, "png")).decode(),
+        }
+        if not self.panel.closed:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.panel.box.model_id}
+            bundle["application/vnd.jupyter.widget-view+json"] = view
+        return bundle, {"image/png": {"width": WIDTH, "height": HEIGHT, "alt": describe(frame)}}
+
+
+def _here() -> tuple[str, str]:
+    """The notebook's cell that is being executed and this execution of it; empty where the page does not tell."""
+    try:
+        from IPython import get_ipython
+
+        request = get_ipython().kernel.get_parent("shell")
+        return str(request["metadata"]["cellId"]), str(request["header"]["msg_id"])
+    except (ImportError, AttributeError, KeyError, TypeError):
+        return "", ""

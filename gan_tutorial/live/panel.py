@@ -1,0 +1,235 @@
+"""The lab's face: core ipywidgets, of version 7.7 or 8, that send commands to a session and show its frames.
+
+Nothing here runs by itself. While the lab plays, a hidden `Play` counter in the page ticks; each tick trains one burst
+and answers with one picture. When the page is gone, so are the ticks.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+from gan_tutorial.live.session import Frame, Session
+from gan_tutorial.live.view import WIDTH, describe, paint
+from gan_tutorial.losses import LOSSES
+
+# Seconds between two ticks of the page: short for a smooth picture, long where a step takes more than _SLOW_S, so that
+# there are several of them for each picture.
+INTERVAL_S, SLOW_INTERVAL_S, _SLOW_S = 0.1, 0.25, 0.025
+_DUTY = 0.8  # of the interval may be spent in the kernel, so that sliders and cells are heard
+
+# What readers see, in one place.
+WORDS = {
+    "play": "Play",
+    "pause": "Pause",
+    "step_d": "Step D",
+    "step_g": "Step G",
+    "reset": "Reset",
+    "play_tip": "Train until you pause",
+    "step_d_tip": "One update of the discriminator alone",
+    "step_g_tip": "One update of the generator alone",
+    "reset_tip": "New networks from the same seed; the settings stay as they are",
+    "lr_d": "learning rate D",
+    "lr_g": "learning rate G",
+    "n_critic": "D updates per step",
+    "loss": "loss",
+    "lr_d_tip": "Size of the discriminator's Adam steps; takes effect at once, without a reset",
+    "lr_g_tip": "Size of the generator's Adam steps; takes effect at once, without a reset",
+    "n_critic_tip": "Updates of D for each update of G",
+    "loss_tip": "What D and G minimise; takes effect at once, without a reset",
+    "step": "step",
+    "d_loss": "D loss",
+    "g_loss": "G loss",
+    "modes": "modes",
+    "of": "of",
+    "speed": "steps/s",
+    "legend": "<i>x</i> real · <i>G(z)</i> generated · <i>L</i> the losses of <i>D</i> and <i>G</i>",
+    "legend_map": "<i>D(x)</i> how real a point looks to <i>D</i>",
+}
+
+_STYLE = """<style>
+.gan-lab { --lab-ink: var(--jp-ui-font-color1, #333); --lab-line: var(--jp-border-color2, #ccc); }
+.gan-lab .lab-picture { border-radius: 6px; border: 1px solid var(--lab-line); box-sizing: border-box; }
+.gan-lab .lab-status, .gan-lab .lab-legend, .gan-lab .lab-message { line-height: 1.5; }
+.gan-lab .lab-numbers { display: flex; flex-wrap: wrap; gap: 0 1.4em; font-variant-numeric: tabular-nums;
+  color: var(--lab-ink); }
+.gan-lab .lab-numbers b { font-weight: 600; }
+.gan-lab .lab-legend div { color: var(--jp-ui-font-color2, #666); }
+.gan-lab .lab-message [role=alert] { border-left: 4px solid #D55E00; padding: 2px 10px; color: var(--lab-ink); }
+</style>"""
+
+
+class Panel:
+    """The widgets of one lab. `box` is what is shown; each widget has a stable CSS class (`lab-play`, `lab-lr-d`, ...).
+
+    Sliders exist for those settings that the session's algorithm has.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.closed = False
+        self._following = False
+        self._overhead_s = 0.0
+        self._made: list[Any] = []
+
+        self.ticker = self._make(widgets.Play, "lab-tick", max=2**31 - 1, interval=round(1000 * INTERVAL_S))
+        self.ticker.layout.display = "none"
+        self.ticker.observe(self._tick, "value")
+        self.ticker.observe(self._shown, "_view_count")
+        self.ticker._view_count = 0  # have the page count
+        self.play = self._button("lab-play", "play", self._play_or_pause, icon="play", button_style="primary")
+        self.step_d = self._button("lab-step-d", "step_d", lambda: self.show(session.step_discriminator()))
+        self.step_g = self._button("lab-step-g", "step_g", lambda: self.show(session.step_generator()))
+        self.reset = self._button("lab-reset", "reset", lambda: self.show(session.reset()), icon="undo")
+        self.picture = self._make(widgets.Image, "lab-picture", format="jpeg", width=str(WIDTH))
+        self.picture.layout.max_width, self.picture.layout.height = "100%", "auto"
+        self.status = self._make(widgets.HTML, "lab-status")
+        self.message = self._make(widgets.HTML, "lab-message")
+
+        rate = {"base": 10, "min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
+        self.settings: dict[str, Any] = {}
+        self._setting(widgets.FloatLogSlider, "lr_d", **rate)
+        self._setting(widgets.FloatLogSlider, "lr_g", **rate)
+        self._setting(widgets.IntSlider, "n_critic", min=1, max=10)
+        self._setting(widgets.Dropdown, "loss", options=list(LOSSES))
+
+        legend = WORDS["legend"]
+        if not session.trainer.dataset.is_image:
+            legend += " · " + WORDS["legend_map"]
+        row = {"flex_flow": "row wrap", "align_items": "center"}
+        buttons = [self.play, self.step_d, self.step_g, self.reset]
+        rows = [
+            self._make(widgets.HBox, "lab-buttons", children=[*buttons, self.ticker], layout=row),
+            self.picture,
+            self.status,
+            self.message,
+            self._make(widgets.HBox, "lab-settings", children=list(self.settings.values()), layout=row),
+            self._make(widgets.HTML, "lab-legend", value=f"<div>{legend}</div>{_STYLE}"),
+        ]
+        self.box = self._make(widgets.VBox, "gan-lab", children=rows, layout={"max_width": f"{WIDTH + 8}px"})
+        self._frame = session.frame()
+        self.show(self._frame)
+
+    def show(self, frame: Frame | None = None) -> None:
+        """Bring the page up to date with the session, and its picture with `frame` if there is a new one."""
+        if frame is not None:
+            self._frame = frame
+            self.picture.value = paint(frame)
+        self.status.value = _numbers(self._frame, vars(self.session.trainer.settings))
+        playing = self.session.state == "playing"
+        self._tick_in_page(playing)
+        self.play.description = WORDS["pause" if playing else "play"]
+        self.play.icon = "pause" if playing else "play"
+        self.play.disabled = self.step_d.disabled = self.step_g.disabled = self.session.state == "failed"
+        text = self.session.message
+        self.message.layout.display = None if text else "none"
+        self.message.value = f'<div role="alert">{html.escape(text)}</div>' if text else ""
+
+    def show_settings(self) -> None:
+        """Move the sliders to the settings in force, as far as they reach."""
+        self._following = True
+        try:
+            for name, widget in self.settings.items():
+                widget.value = getattr(self.session.trainer.settings, name)
+        finally:
+            self._following = False
+
+    def close(self) -> None:
+        """Take the widgets out of the page and the kernel. The session pauses."""
+        self.session.pause()
+        self.closed = True
+        made, self._made = self._made, []
+        for widget in made:
+            for part in (getattr(widget, "style", None), widget.layout, widget):
+                if part is not None:
+                    part.close()
+
+    # -- what the page sends ------------------------------------------------------------------------------------------
+    def _tick(self, change: dict[str, Any]) -> None:
+        started, budget = time.perf_counter(), max(0.0, _DUTY * self.ticker.interval / 1000 - self._overhead_s)
+        frame = self.session.tick(budget)
+        self.show(frame)
+        if frame is not None:  # the next burst leaves time for a picture that takes as long as this one
+            self._overhead_s = max(0.0, time.perf_counter() - started - budget)
+            self.ticker.interval = round(1000 * (SLOW_INTERVAL_S if self.session.step_s > _SLOW_S else INTERVAL_S))
+
+    def _shown(self, change: dict[str, Any]) -> None:
+        """A page has come: it ticks only once it is told that playing begins."""
+        if self.session.state == "playing" and (change["new"] or 0) > (change["old"] or 0):
+            self._tick_in_page(False)
+            self._tick_in_page(True)
+
+    def _tick_in_page(self, on: bool) -> None:
+        setattr(self.ticker, _trait(self.ticker, "playing", "_playing"), on)
+
+    def _play_or_pause(self) -> None:
+        if self.session.state == "playing":
+            self.session.pause()
+        else:
+            self.session.play()
+        self.show()
+
+    def _set(self, name: str, value: Any) -> None:
+        if not self._following:
+            self.session.set(name, value)
+            self.show()
+
+    # -- making widgets -----------------------------------------------------------------------------------------------
+    def _make(self, kind: type, css_class: str, **traits: Any) -> Any:
+        widget = kind(**traits)
+        widget.add_class(css_class)
+        self._made.append(widget)
+        return widget
+
+    def _button(self, css_class: str, word: str, command: Callable[[], None], **traits: Any) -> Any:
+        button = self._make(
+            widgets.Button,
+            css_class,
+            description=WORDS[word],
+            tooltip=WORDS[f"{word}_tip"],
+            layout={"width": "92px"},
+            **traits,
+        )
+        button.on_click(lambda _: command())
+        return button
+
+    def _setting(self, kind: type, name: str, **traits: Any) -> None:
+        settings = self.session.trainer.settings
+        if not hasattr(settings, name):
+            return
+        widget = self._make(
+            kind,
+            f"lab-{name.replace('_', '-')}",
+            value=getattr(settings, name),
+            description=WORDS[name],
+            style={"description_width": "130px"},
+            layout={"width": "356px"},
+            **traits,
+        )
+        setattr(widget, _trait(widget, "tooltip", "description_tooltip"), WORDS[f"{name}_tip"])
+        widget.observe(lambda change: self._set(name, change["new"]), "value")
+        self.settings[name] = widget
+
+
+def _trait(widget: Any, since_8: str, before: str) -> str:
+    """The name that this version of ipywidgets has for a trait."""
+    return since_8 if widget.has_trait(since_8) else before
+
+
+def _numbers(frame: Frame, settings: dict[str, Any]) -> str:
+    """The status line. Its `data-` attributes tell the settings that the training uses; its label says what the picture
+    shows, because an image widget can't: a tooltip breaks it in ipywidgets 8."""
+    shown = {"step": f"{frame.step:,}", "d_loss": f"{frame.d_loss:.3f}", "g_loss": f"{frame.g_loss:.3f}"}
+    if frame.modes:
+        shown["modes"] = f"{frame.modes[0]} {WORDS['of']} {frame.modes[1]}"
+    spans = [f"<span>{WORDS[name]} <b>{'–' if value == 'nan' else value}</b></span>" for name, value in shown.items()]
+    if frame.steps_per_second:
+        spans.append(f"<span><b>{frame.steps_per_second:,.0f}</b> {WORDS['speed']}</span>")
+    attributes = {"role": "group", "aria-label": describe(frame), "data-step": frame.step}
+    attributes |= {f"data-{name.replace('_', '-')}": value for name, value in settings.items()}
+    written = " ".join(f'{name}="{html.escape(str(value))}"' for name, value in attributes.items())
+    return f'<div class="lab-numbers" {written}>{"".join(spans)}</div>'
