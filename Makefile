@@ -32,6 +32,7 @@ notebooks: $(VENV)/.test
 	$(PY) tools/run_notebooks.py
 
 bench: $(VENV)/.test
+	$(PY) -m benchmarks.peers
 	$(PY) -m benchmarks --save
 
 data: $(VENV)/.lab

@@ -24,11 +24,13 @@ def run(monkeypatch, capsys, tmp_path):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["gan-tutorial", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
+        code = 0
+        try:
             cli.main()
-            raise SystemExit(0)
+        except SystemExit as stop:
+            code = stop.code or 0
         captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
+        return code, captured.out, captured.err
 
     return call
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -18,11 +20,11 @@ def run(seeds: list[int]) -> Page:
     from sklearn.svm import SVC
 
     def split(name: str) -> tuple[np.ndarray, np.ndarray]:
-        digits = data.load("mnist", split=name, size=32)
-        assert digits.labels is not None
+        digits: Any = data.load("mnist", split=name, size=32)
         return digits[:].x.flatten(1).numpy(), digits.labels.numpy()
 
-    classifier = SVC(C=10).fit(*split("train"))
+    train = split("train")
+    classifier = SVC(C=10).fit(*train)
     accuracy = classifier.score(*split("test"))
     rows: list[tuple[object, ...]] = []
     sheet = b""
@@ -39,7 +41,7 @@ def run(seeds: list[int]) -> Page:
         "digit-classes",
         "The digits of dcgan-mnist",
         f"`dcgan-mnist` as it is in the package ({RECIPE.steps} steps) for each seed; {SAMPLES} samples each, "
-        f"sorted by a support vector machine that was trained on the {len(data.load('mnist'))} real training digits "
+        f"sorted by a support vector machine that was trained on the {len(train[0])} real training digits "
         f"(accuracy on held-out real digits: {accuracy:.1%}).",
         ("seed", "classes found", *map(str, range(10))),
         rows,

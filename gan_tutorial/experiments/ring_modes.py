@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gan_tutorial.experiments.page import Page
 from gan_tutorial.metrics import mode_coverage
 from gan_tutorial.training import Trainer
@@ -16,15 +18,16 @@ def run(seeds: list[int]) -> Page:
         trainer = Trainer("ring-mlp", device="cpu", seed=seed)
         for _ in trainer.run(STEPS):
             pass
-        found, share = mode_coverage(trainer.sample(SAMPLES), trainer.dataset.modes, trainer.dataset.std)
+        ring: Any = trainer.dataset
+        found, share = mode_coverage(trainer.sample(SAMPLES), ring.modes, ring.std)
         rows.append((seed, found, f"{share:.1%}"))
     found_in_all = sum(row[1] == 8 for row in rows)
     return Page(
         "ring-modes",
         "The default GAN on the ring",
-        f"`ring-mlp` as it is in the package, {STEPS} steps a seed. A mode counts as found if at least one of {SAMPLES} "
-        "samples lies within three standard deviations of its centre; a sample within that distance of any centre is "
-        "of high quality (a perfect generator would have 98.9 %).",
+        f"`ring-mlp` as it is in the package, {STEPS} steps a seed. A mode counts as found if at least one of "
+        f"{SAMPLES} samples lies within three standard deviations of its centre; a sample within that distance of any "
+        "centre is of high quality (a perfect generator would have 98.9 %).",
         ("seed", "modes found, of 8", "high quality"),
         rows,
         f"All eight modes were found with {found_in_all} of {len(rows)} seeds.",

@@ -23,7 +23,9 @@ def mode_coverage(samples: Tensor, modes: Tensor, std: float) -> tuple[int, floa
         modes reached (0 to K), share of samples near any mode (0 to 1).
     """
     shapes = tuple(samples.shape), tuple(modes.shape)
-    require(samples.dim() == modes.dim() == 2 and samples.shape[1] == modes.shape[1], "samples, modes", shapes, "(N, d)")
+    require(
+        samples.dim() == modes.dim() == 2 and samples.shape[1] == modes.shape[1], "samples, modes", shapes, "(N, d)"
+    )
     require(len(samples) > 0, "samples", shapes[0], "at least one sample")
     require_number("std", std, 1e-12)
     distance, mode = torch.cdist(samples.float(), modes.to(samples.device).float()).min(1)

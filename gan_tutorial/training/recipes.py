@@ -218,6 +218,7 @@ _RECIPES = types.MappingProxyType(
                 data="avatars",
                 model="dcgan",
                 model_options={"z_dim": 64, "g_width": 64, "d_width": 64},
+                settings=GANSettings(lr_g=1e-3, lr_d=3e-4),
                 batch_size=64,
                 steps=3000,
                 ema=0.99,

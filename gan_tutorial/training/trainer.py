@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,8 @@ class Trainer:
         if r.compile:
             for net in self.networks.values():
                 net.compile()
+        if self.device.type == "cpu":
+            _keep_freed_memory()
         if self.out is not None:
             self._open(resume)
         if self.accelerator and trackers:
@@ -153,16 +157,19 @@ class Trainer:
         return self._run(steps)
 
     def _run(self, steps: int) -> Iterator[dict[str, Any]]:
-        for remaining in reversed(range(steps)):
-            yield self._advance(self.algorithm.step, last=remaining == 0)
+        with _Whole() as whole:
+            for remaining in reversed(range(steps)):
+                yield self._advance(whole, self.algorithm.step, last=remaining == 0)
 
     def step_discriminator(self) -> dict[str, Any]:
         """One update of D alone; counts as a step."""
-        return self._advance(lambda draw: self.algorithm.step_discriminator(draw()))
+        with _Whole() as whole:
+            return self._advance(whole, lambda draw: self.algorithm.step_discriminator(draw()))
 
     def step_generator(self) -> dict[str, Any]:
         """One update of G alone; counts as a step."""
-        return self._advance(lambda draw: self.algorithm.step_generator(draw()))
+        with _Whole() as whole:
+            return self._advance(whole, lambda draw: self.algorithm.step_generator(draw()))
 
     def configure(self, **changes: Any) -> None:
         """Change settings (learning rates, loss, n_critic, ...) between two steps; optimisers keep their state."""
@@ -173,12 +180,16 @@ class Trainer:
         """The settings in force, see :class:`gan_tutorial.algorithms.GANSettings`."""
         return self.algorithm.settings
 
-    def _advance(self, update: Callable[..., dict[str, Tensor]], last: bool = False) -> dict[str, Any]:
-        with _whole(), self._randomness:
-            metrics = update(self.stream.__next__)
+    def _advance(self, whole: _Whole, update: Callable[..., dict[str, Tensor]], last: bool = False) -> dict[str, Any]:
+        whole.begin()
+        try:
+            with self._randomness:
+                metrics = update(self.stream.__next__)
             self.step += 1
             for role, average in self.averages.items():
                 average.update(self.networks[role], self.step)
+        finally:
+            whole.end()
         self._watch(metrics)
         if self.out is not None:
             if self.step % self.recipe.log_every == 0:
@@ -203,12 +214,15 @@ class Trainer:
     def check_finite(self) -> None:
         """Raise :class:`~gan_tutorial.errors.DivergedError` if a metric since the last look was NaN or infinite."""
         unwatched, self._unwatched = self._unwatched, []
-        values = iter(_floats([t for _, metrics in unwatched for t in metrics.values()]))
+        values = [t for _, metrics in unwatched for t in metrics.values()]
+        if self.device.type != "cpu" and values:
+            values = list(torch.stack(values).cpu())  # one transfer for all
+        if all(map(math.isfinite, values)):
+            return
         for step, metrics in unwatched:
-            for name in metrics:
-                value = next(values)
+            for name, value in metrics.items():
                 if not math.isfinite(value):
-                    self._diverged(step, f"{name} is {value}")
+                    self._diverged(step, f"{name} is {float(value)}")
 
     def _diverged(self, step: int, what: str) -> None:
         saved = checkpoint.steps(self._checkpoints()) if self.out is not None else []
@@ -365,7 +379,7 @@ class Trainer:
         # In the parameter's own memory layout: the fused optimiser walks through both side by side.
         state = self.algorithm.optimizers[role].state
         state[p] = {
-            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.to(_step_device(p))
+            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.to(p.device)
             for key, value in moments.items()
         }
 
@@ -398,14 +412,18 @@ def read_run(folder: str | Path) -> tuple[Recipe, int]:
         raise InputError(f"run: {str(description)!r} is not the description of a run") from error
 
 
-def _floats(values: list[Tensor]) -> list[float]:
-    """All values in one transfer from the device."""
-    return torch.stack([v.float() for v in values]).tolist() if values else []
+def _keep_freed_memory() -> None:
+    """Ask glibc to keep the memory that a step frees for the next step, instead of giving it back to the kernel.
 
-
-def _step_device(p: nn.Parameter) -> torch.device:
-    """Where fused Adam keeps its step counter."""
-    return p.device
+    Otherwise large activations on a CPU are mapped, cleared and unmapped in every step: with wide networks tens of
+    thousands of page faults, 7 % of the time (see benchmarks/). Where there is no glibc, nothing is done.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD in malloc.h
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(trim_threshold, 2**31 - 1)
+            libc.mallopt(mmap_threshold, 32 * 2**20)  # the largest it takes
 
 
 def _accelerator(device: str, trackers: tuple[str, ...], out: Path | None) -> Any:
@@ -462,17 +480,38 @@ class _Randomness:
         self._states = list(state.cpu().split([len(s) for s in self._states]))
 
 
-@contextmanager
-def _whole() -> Iterator[None]:
-    """Hold Ctrl-C back until the step is complete, so that what is saved after it is a true state of the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[Any] = []
-    previous = signal.signal(signal.SIGINT, lambda *event: pressed.append(event))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-        if pressed and callable(previous):
-            previous(*pressed[0])
+class _Whole:
+    """Holds Ctrl-C back until a step is complete, so that what is saved after it is a true state of the run.
+
+    The handler is installed for a whole run (doing so anew for each step costs more than all the rest of a small step's
+    bookkeeping) and passes a Ctrl-C between two steps on at once.
+    """
+
+    def __init__(self) -> None:
+        self._inside = False
+        self._pressed: Any = None
+        self._previous: Any = None
+
+    def __enter__(self) -> _Whole:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Only if nobody else has installed theirs since (Jupyter does, between two cells).
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, *event: Any) -> None:
+        if self._inside:
+            self._pressed = event
+        elif callable(self._previous):
+            self._previous(*event)
+
+    def begin(self) -> None:
+        self._inside = True
+
+    def end(self) -> None:
+        pressed, self._inside, self._pressed = self._pressed, False, None
+        if pressed is not None:
+            self._handle(*pressed)
