@@ -185,16 +185,16 @@ def test_what_a_notebook_saves(lab):
 
 
 def test_closing_takes_all_widgets_away(monkeypatch):
-    opened, closed = set(), set()
+    opened, closed = [], []  # the widgets themselves: an id could be taken again by another test's garbage
     open_comm, close_comm = ipywidgets.Widget.open, ipywidgets.Widget.close
-    monkeypatch.setattr(ipywidgets.Widget, "open", lambda w: (opened.add(id(w)), open_comm(w))[1])
-    monkeypatch.setattr(ipywidgets.Widget, "close", lambda w: (closed.add(id(w)), close_comm(w))[1])
+    monkeypatch.setattr(ipywidgets.Widget, "open", lambda w: (opened.append(w), open_comm(w))[1])
+    monkeypatch.setattr(ipywidgets.Widget, "close", lambda w: (closed.append(w), close_comm(w))[1])
     lab = Lab("ring-mlp")
     lab.play()
     lab.close()
     lab.close()
     assert len(opened) > 10
-    assert opened == closed
+    assert {id(w) for w in opened} <= {id(w) for w in closed}
     assert lab.session.state == "paused"
     lab.run(1)
     lab.set(lr_d=1e-4)
