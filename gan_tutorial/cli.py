@@ -171,7 +171,8 @@ def lab(
         metadata.version("jupyterlab")
     except metadata.PackageNotFoundError:
         raise InputError("lab: JupyterLab is not installed; install it with: pip install 'gan-tutorial[lab]'") from None
-    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(notebook)])
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container, say
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(notebook), *as_root])
 
 
 @app.command(epilog="Example:  gan-tutorial reproduce ring-modes --seeds 10")

@@ -4,7 +4,7 @@ import pytest
 
 from gan_tutorial import cli
 from gan_tutorial.errors import InputError
-from gan_tutorial.experiments import EXPERIMENTS, digit_classes, experiment, ring_modes
+from gan_tutorial.experiments import EXPERIMENTS, digit_classes, experiment, ring_modes, ring_starved
 from gan_tutorial.experiments.page import Page
 
 PAGE = Page("a-name", "A title", "How.", ("seed", "value"), [(0, 1.5), (1, 2.5)], "Both above 1.", b"png", "A picture")
@@ -26,6 +26,16 @@ def test_ring_modes_reports_what_it_counted(monkeypatch):
     assert [row[0] for row in page.rows] == [0, 1]
     assert all(0 <= row[1] < 8 for row in page.rows)  # three steps are not enough
     assert page.finding == "All eight modes were found with 0 of 2 seeds."
+
+
+def test_ring_starved_trains_both_parts(monkeypatch):
+    monkeypatch.setattr(ring_starved, "STEPS", 2)
+    page = ring_starved.run([0])
+    ((seed, starved, fed),) = page.rows
+    assert seed == 0
+    assert 0 <= starved <= 8
+    assert 0 <= fed <= 8
+    assert page.finding.startswith(f"At most one mode was left with {int(starved <= 1)} of 1 seeds")
 
 
 def test_digit_classes_sorts_every_sample(monkeypatch):
