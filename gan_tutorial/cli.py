@@ -11,6 +11,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -171,8 +172,7 @@ def lab(
         metadata.version("jupyterlab")
     except metadata.PackageNotFoundError:
         raise InputError("lab: JupyterLab is not installed; install it with: pip install 'gan-tutorial[lab]'") from None
-    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container, say
-    os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(notebook), *as_root])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyter", *_lab_arguments(notebook.resolve(), Path.cwd())])
 
 
 @app.command(epilog="Example:  gan-tutorial reproduce ring-modes --seeds 10")
@@ -265,6 +265,14 @@ def _command() -> list[str]:
     """How this program was called, for a line that can be pasted."""
     name = Path(sys.argv[0]).name
     return [name] if name == "gan-tutorial" else ["python", "-m", "gan_tutorial"]
+
+
+def _lab_arguments(notebook: Path, here: Path) -> list[str]:
+    """JupyterLab with the notebook as its first page, also for those who copy the printed address by hand."""
+    root = here if notebook.is_relative_to(here) else notebook.parent
+    first = quote(f"/lab/tree/{notebook.relative_to(root).as_posix()}")
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container, say
+    return ["lab", f"--ServerApp.root_dir={root}", f"--LabApp.default_url={first}", *as_root]
 
 
 def _starter(path: Path) -> Path:

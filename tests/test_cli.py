@@ -155,6 +155,15 @@ def test_every_command_has_help(run, command):
         assert "Example" in output
 
 
+def test_lab_opens_on_the_notebook(tmp_path):
+    inside, outside = tmp_path / "a b" / "n.ipynb", tmp_path.parent / "n.ipynb"
+    assert cli._lab_arguments(inside, tmp_path)[1:3] == [
+        f"--ServerApp.root_dir={tmp_path}",
+        "--LabApp.default_url=/lab/tree/a%20b/n.ipynb",
+    ]
+    assert f"--ServerApp.root_dir={tmp_path.parent}" in cli._lab_arguments(outside, tmp_path)
+
+
 def test_the_starter_notebook_is_written_once(tmp_path):
     path = cli._starter(tmp_path / "lab.ipynb")
     import nbformat
