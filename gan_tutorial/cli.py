@@ -272,7 +272,8 @@ def _lab_arguments(notebook: Path, here: Path) -> list[str]:
     root = here if notebook.is_relative_to(here) else notebook.parent
     first = quote(f"/lab/tree/{notebook.relative_to(root).as_posix()}")
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container, say
-    return ["lab", f"--ServerApp.root_dir={root}", f"--LabApp.default_url={first}", *as_root]
+    quiet = "--LabApp.news_url=None"  # no request to anywhere, no question over the first page
+    return ["lab", f"--ServerApp.root_dir={root}", f"--LabApp.default_url={first}", quiet, *as_root]
 
 
 def _starter(path: Path) -> Path:

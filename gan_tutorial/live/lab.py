@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import weakref
 from typing import Any
 
+from gan_tutorial.errors import require_integer
 from gan_tutorial.live.panel import Panel
 from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import HEIGHT, WIDTH, describe, paint
@@ -75,6 +77,20 @@ class Lab:
     def reset(self) -> None:
         """New networks from the same seed, with the settings as they are now."""
         self._show(self.session.reset())
+
+    def go(self, step: int) -> None:
+        """Be at an earlier (or later) moment of the run again, with the settings of then: at the newest that is kept up
+        to `step`. Training on from there replaces what came after it. `lab.steps` lists the moments."""
+        require_integer("step", step, 0)
+        frame = self.session.go(bisect.bisect_right(self.steps, step) - 1)
+        if not self.panel.closed:
+            self.panel.show_settings()
+        self._show(frame)
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of the run that :meth:`go` can go to; fewer the longer they are past."""
+        return self.session.history.steps
 
     def close(self) -> None:
         """Take the widgets out of the page; the trainer stays as it is."""

@@ -29,6 +29,8 @@ WORDS = {
     "step_d": "Step D",
     "step_g": "Step G",
     "reset": "Reset",
+    "history": "history",
+    "history_tip": "Drag back to any earlier moment of this run; training on from there replaces what came after it",
     "play_tip": "Train until you pause",
     "step_d_tip": "One update of the discriminator alone",
     "step_g_tip": "One update of the generator alone",
@@ -90,7 +92,7 @@ class Panel:
         self.status = self._make(widgets.HTML, "lab-status")
         self.message = self._make(widgets.HTML, "lab-message")
 
-        rate = {"base": 10, "min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
+        rate = {"base": 10, "min": -5, "max": -1, "step": 0.02, "readout_format": ".1e"}
         self.settings: dict[str, Any] = {}
         self._setting(widgets.FloatLogSlider, "lr_d", **rate)
         self._setting(widgets.FloatLogSlider, "lr_g", **rate)
@@ -101,10 +103,15 @@ class Panel:
         if not session.trainer.dataset.is_image:
             legend += " · " + WORDS["legend_map"]
         row = {"flex_flow": "row wrap", "align_items": "center"}
+        self.history = self._make(widgets.IntSlider, "lab-history", max=0, readout=False, description=WORDS["history"])
+        self.history.layout.width, self.history.style.description_width = "100%", "60px"
+        setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), WORDS["history_tip"])
+        self.history.observe(self._travel, "value")
         buttons = [self.play, self.step_d, self.step_g, self.reset]
         rows = [
             self._make(widgets.HBox, "lab-buttons", children=[*buttons, self.ticker], layout=row),
             self.picture,
+            self.history,
             self.status,
             self.message,
             self._make(widgets.HBox, "lab-settings", children=list(self.settings.values()), layout=row),
@@ -120,6 +127,7 @@ class Panel:
             self._frame = frame
             self.picture.value = paint(frame)
         self.status.value = _numbers(self._frame, vars(self.session.trainer.settings))
+        self._follow_history()
         playing = self.session.state == "playing"
         self._tick_in_page(playing)
         self.play.description = WORDS["pause" if playing else "play"]
@@ -128,6 +136,15 @@ class Panel:
         text = self.session.message
         self.message.layout.display = None if text else "none"
         self.message.value = f'<div role="alert">{html.escape(text)}</div>' if text else ""
+
+    def _follow_history(self) -> None:
+        self._following = True
+        try:
+            self.history.max = len(self.session.history) - 1
+            self.history.value = self.session.history.position
+            self.history.disabled = self.history.max == 0
+        finally:
+            self._following = False
 
     def show_settings(self) -> None:
         """Move the sliders to the settings in force, as far as they reach."""
@@ -165,6 +182,12 @@ class Panel:
 
     def _tick_in_page(self, on: bool) -> None:
         setattr(self.ticker, _trait(self.ticker, "playing", "_playing"), on)
+
+    def _travel(self, change: dict[str, Any]) -> None:
+        if not self._following:
+            frame = self.session.go(change["new"])
+            self.show_settings()
+            self.show(frame)
 
     def _play_or_pause(self) -> None:
         if self.session.state == "playing":

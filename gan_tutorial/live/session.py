@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,14 +16,15 @@ from torch import Tensor
 
 from gan_tutorial import plots
 from gan_tutorial.errors import DivergedError, InputError, require, require_integer
-from gan_tutorial.metrics.modes import mode_coverage
+from gan_tutorial.live.history import History, Moment
+from gan_tutorial.metrics import mode_coverage
 from gan_tutorial.training import Recipe, Trainer, recipe
 
 POINTS = 512  # real and generated points in a frame
 GRID = 50  # cells of D's map along one axis
 IMAGES, REAL_IMAGES = 36, 12  # generated and real images in a frame
 _PATIENCE_S = 1.0  # how long a command waits for the step under way
-_FOLD_EVERY = 256  # steps between two looks at the losses in a headless run
+_KEEP_EVERY = 50  # steps between two kept moments in a headless run
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,25 @@ class Session:
         threads: CPU threads while the session computes, >= 1; the process's own number is left as it is. Small networks
             gain nothing from more, and where the CPU is shared, more cost a hundredfold.
         dataset: trains on this instead of the recipe's data.
+        memory: bytes for the moments of the run that :meth:`go` can go back to.
     """
 
     def __init__(
-        self, recipe: Recipe | str, *, seed: int = 0, device: str = "cpu", threads: int = 1, dataset: Any = None
+        self,
+        recipe: Recipe | str,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        threads: int = 1,
+        dataset: Any = None,
+        memory: int = 64 * 2**20,
     ) -> None:
         require_integer("threads", threads, 1)
         self.seed, self.device, self.threads = seed, device, threads
         self.message = ""
         self._lock = threading.RLock()
         self._pending: dict[str, Any] = {}
+        self.history = History(memory)
         with self._computing():
             self._begin(_recipe(recipe), dataset)
 
@@ -101,9 +112,11 @@ class Session:
         n = min(REAL_IMAGES, len(data)) if data.is_image else POINTS
         self._real = data.sample(n, torch.Generator().manual_seed(0)).x.cpu()
         self._curves = {"d_loss": _Curve(), "g_loss": _Curve()}
+        self.history = History(self.history.budget)
         self._unread: list[dict[str, Any]] = []
         self._speed, self._last_tick, self.step_s = 0.0, 0.0, 0.0
         self.state = "idle"
+        self._remember()
 
     # -- commands -----------------------------------------------------------------------------------------------------
     def play(self) -> None:
@@ -158,6 +171,26 @@ class Session:
         self.pause()
         return self._do(begin_again)
 
+    def go(self, index: int) -> Frame | None:
+        """Be at a kept moment of the run again, with the settings of then; `index` counts in `history`.
+
+        Training on from there is a branch: it replaces what came after that moment. Until then every moment stays, the
+        present one too, and a failed run is whole again. A playing session pauses first. None if refused.
+        """
+        self.pause()
+        require_integer("index", index, 0, len(self.history) - 1)
+
+        def travel() -> None:
+            self._pending.clear()
+            self.history.position = index
+            moment = self.history[index]
+            self.trainer.restore(moment.snapshot)
+            self._curves = copy.deepcopy(moment.beside)
+            self._unread, self._speed = [], 0.0
+            self.state, self.message = ("paused" if moment.step else "idle"), ""
+
+        return self._do(travel)
+
     def run(self, steps: int) -> Frame:
         """Train `steps` steps here and now: exactly what a Trainer does. Raises what the training raises, and
         :class:`~gan_tutorial.errors.InputError` while playing or after a failure."""
@@ -172,10 +205,10 @@ class Session:
                 self._apply()
                 for metrics in self.trainer.run(steps):
                     self._unread.append(metrics)
-                    if len(self._unread) >= _FOLD_EVERY:
-                        self._fold()
+                    if len(self._unread) >= _KEEP_EVERY:
+                        self._remember()
                     self._apply()
-                self._fold()
+                self._remember()
             except BaseException as error:
                 self._stop(error)
                 raise
@@ -192,7 +225,7 @@ class Session:
         try:
             with self._computing():
                 work()
-                self._fold()
+                self._remember()
                 return self.frame()
         except BaseException as error:
             self._stop(error)
@@ -305,6 +338,12 @@ class Session:
         on_grid, on_real, on_fake = logits.split([len(cells), len(self._real), len(fake)])
         belief = _BELIEFS.get(self.trainer.settings.loss, lambda logit, _: logit.sigmoid())
         return belief(on_grid, (on_real.mean() + on_fake.mean()) / 2).view(GRID, GRID).numpy()
+
+    def _remember(self) -> None:
+        """Keep the present moment in the history, unless it is there already."""
+        self._fold()
+        if not len(self.history) or self.history[self.history.position].step != self.trainer.step:
+            self.history.add(Moment(self.trainer.snapshot(), copy.deepcopy(self._curves)))
 
     def _fold(self) -> None:
         """Move the losses of the steps since the last look into the curves: one transfer from the device."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +49,19 @@ def resolve_device(name: str) -> torch.device:
             f"device: {name!r} is not available with torch {torch.__version__} here; choose one of: {here}"
         )
     return device
+
+
+class Snapshot(NamedTuple):
+    """All that a checkpoint holds, in memory: step, tensors by name, and plain values."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    plain: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """What the tensors take."""
+        return sum(t.nbytes for t in self.tensors.values())
 
 
 class Trainer:
@@ -286,6 +299,32 @@ class Trainer:
         self._wait()
         return path
 
+    def snapshot(self) -> Snapshot:
+        """A copy of the run as it stands; later steps do not change it. See :meth:`restore`."""
+        tensors, plain = self._state()
+        return Snapshot(self.step, {name: t.detach().clone() for name, t in tensors.items()}, plain)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back (or forth) to a snapshot of this run: what follows is bitwise what followed it then."""
+        self._unwatched = []
+
+        def part(prefix: str) -> dict[str, Any]:
+            both: tuple[dict[str, Any], ...] = (snapshot.tensors, snapshot.plain)
+            return {k.removeprefix(prefix): v for source in both for k, v in source.items() if k.startswith(prefix)}
+
+        self.algorithm.configure(**snapshot.plain["settings"])
+        for role, net in self.networks.items():
+            net.load_state_dict(part(f"network.{role}."))
+            for name, p in net.named_parameters():
+                self._restore_moments(role, p, part(f"optimizer.{role}.{name}."))
+        for role, average in self.averages.items():
+            average.network.load_state_dict(part(f"average.{role}."))
+        self.algorithm.load_state_dict(part("algorithm."))
+        self.stream.load_state_dict(part("stream."))
+        if f"layers.{self.rank}" in snapshot.tensors:
+            self._randomness.load(snapshot.tensors[f"layers.{self.rank}"])
+        self.step = snapshot.step
+
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors: dict[str, Tensor] = {}
         for role, net in self.networks.items():
@@ -297,7 +336,7 @@ class Trainer:
             tensors |= {f"average.{role}.{name}": t for name, t in average.network.state_dict().items()}
         for rank, state in enumerate(self._everyones(self._randomness.state())):
             tensors[f"layers.{rank}"] = state
-        plain: dict[str, Any] = {"settings": vars(self.algorithm.settings), "world": self.world}
+        plain: dict[str, Any] = {"settings": dict(vars(self.algorithm.settings)), "world": self.world}
         for part, holder in (("algorithm", self.algorithm), ("stream", self.stream)):
             for key, value in holder.state_dict().items():
                 target: dict[str, Any] = tensors if isinstance(value, Tensor) else plain
@@ -353,33 +392,17 @@ class Trainer:
 
     def _restore(self, path: Path) -> None:
         tensors, plain, step = checkpoint.load(path)
-
-        def part(prefix: str, *more: dict[str, Any]) -> dict[str, Any]:
-            found = {k: v for source in (tensors, *more) for k, v in source.items() if k.startswith(prefix)}
-            return {key.removeprefix(prefix): value for key, value in found.items()}
-
         try:
-            self.algorithm.configure(**plain["settings"])
-            for role, net in self.networks.items():
-                net.load_state_dict(part(f"network.{role}."))
-                for name, p in net.named_parameters():
-                    self._restore_moments(role, p, part(f"optimizer.{role}.{name}."))
-            for role, average in self.averages.items():
-                average.network.load_state_dict(part(f"average.{role}."))
-            self.algorithm.load_state_dict(part("algorithm.", plain))
-            self.stream.load_state_dict(part("stream.", plain))
-            if f"layers.{self.rank}" in tensors:
-                self._randomness.load(tensors[f"layers.{self.rank}"])
+            self.restore(Snapshot(step, tensors, plain))
         except (RuntimeError, KeyError, TypeError) as error:
             reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
             raise CheckpointError(f"checkpoint: {str(path)!r} does not fit this recipe: {reason}") from error
-        self.step = step
 
     def _restore_moments(self, role: str, p: nn.Parameter, moments: dict[str, Tensor]) -> None:
         # In the parameter's own memory layout: the fused optimiser walks through both side by side.
         state = self.algorithm.optimizers[role].state
         state[p] = {
-            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.to(p.device)
+            key: torch.empty_like(p).copy_(value) if value.shape == p.shape else value.to(p.device, copy=True)
             for key, value in moments.items()
         }
 

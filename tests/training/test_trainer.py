@@ -217,6 +217,30 @@ def test_resumed_equals_unbroken_bitwise(tmp_path, base):
     assert [json.loads(line)["step"] for line in logs[0].splitlines()] == [5, 10, 15, 20, 25]
 
 
+@pytest.mark.parametrize("base", [RING, DIGITS], ids=["ring", "digits"])
+@pytest.mark.parametrize("at", [0, 4])
+def test_a_snapshot_brings_back_what_followed_it(base, at):
+    trainer = Trainer(base, device="cpu")
+    if at:
+        drain(trainer.run(at))
+    snapshot = trainer.snapshot()
+    kept = {name: t.clone() for name, t in snapshot.tensors.items()}
+    drain(trainer.run(6))
+    first = trainer._state()[0]
+    first = {name: t.clone() for name, t in first.items()}
+    trainer.configure(lr_g=0.1, n_critic=3)
+    drain(trainer.run(3))
+    trainer.restore(snapshot)
+    assert trainer.step == at
+    assert trainer.settings == base.settings
+    drain(trainer.run(6))
+    for name, t in trainer._state()[0].items():
+        assert torch.equal(t, first[name]), name
+    for name, t in snapshot.tensors.items():
+        assert torch.equal(t, kept[name]), f"training changed the snapshot's {name}"
+    assert snapshot.nbytes == sum(t.nbytes for t in kept.values())
+
+
 def test_resume_drops_a_log_line_that_a_crash_cut_short(tmp_path):
     drain(Trainer(RING, device="cpu", out=tmp_path).run(10))
     log = tmp_path / "metrics.jsonl"

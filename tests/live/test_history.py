@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+import torch
+
+from gan_tutorial.errors import InputError
+from gan_tutorial.live import Lab
+from gan_tutorial.live.history import History, Moment
+from gan_tutorial.live.session import Session
+from gan_tutorial.training import recipe
+from gan_tutorial.training.trainer import Snapshot
+
+RING = recipe("ring-mlp").with_changes({"model.g_width": 16, "model.d_width": 16, "batch_size": 32})
+DIGITS = recipe("dcgan-digits8").with_changes({"model.g_width": 8, "model.d_width": 8, "batch_size": 16})
+
+
+def moment(step, floats=25):
+    return Moment(Snapshot(step, {"w": torch.zeros(floats)}, {}), None)
+
+
+def tensors(session):
+    return {name: t.clone() for name, t in session.trainer.snapshot().tensors.items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_stays_within_its_budget_with_gaps_that_grow_with_age():
+    history = History(budget=30 * 100)
+    for step in range(0, 5000, 10):
+        history.add(moment(step))
+        assert history.nbytes <= history.budget
+    steps = history.steps
+    assert len(steps) == 30
+    assert (steps[0], steps[-1]) == (0, 4990)
+    gaps, ages = np.diff(steps), 4990 - np.array(steps[:-1])
+    assert gaps[-1] == 10
+    assert (gaps[:-1] <= 0.6 * ages[:-1]).all()  # nowhere in the past is a gap large against its age
+    assert gaps[:5].min() > 10 * gaps[-5:].max()
+
+
+def test_first_and_last_stay_whatever_the_budget():
+    history = History(budget=0)
+    for step in range(5):
+        history.add(moment(step))
+    assert history.steps == [0, 4]
+
+
+def test_branching_replaces_the_future():
+    history = History()
+    for step in (0, 10, 20, 30):
+        history.add(moment(step))
+    history.position = 1
+    history.add(moment(15))
+    assert history.steps == [0, 10, 15]
+    assert history.position == 2
+
+
+@pytest.mark.parametrize("base", [RING, DIGITS], ids=["ring", "digits"])
+def test_going_back_and_on_repeats_the_run_bitwise(base):
+    session = Session(base)
+    session.run(120)
+    end = tensors(session)
+    assert session.history.steps == [0, 50, 100, 120]
+    before = session.frame()
+    frame = session.go(1)
+    assert frame.step == session.trainer.step == 50
+    assert frame.d_curve[-1, 0] <= 50
+    session.run(70)
+    assert_same(tensors(session), end)
+    after = session.frame()
+    assert np.array_equal(before.fake, after.fake)
+    assert np.array_equal(before.d_curve, after.d_curve)
+
+
+def test_looking_back_loses_nothing_until_training_goes_on():
+    session = Session(RING)
+    session.run(120)
+    end = tensors(session)
+    for index in (0, 2, 1, 3):
+        session.go(index)
+    assert_same(tensors(session), end)
+    session.go(1)
+    session.step()
+    assert session.history.steps == [0, 50, 51]
+
+
+def test_settings_go_back_too_and_a_branch_may_have_others():
+    session = Session(RING)
+    session.run(50)
+    session.set("lr_g", 0.05)
+    session.run(50)
+    session.go(1)
+    assert session.trainer.settings.lr_g == RING.settings.lr_g
+    session.set("loss", "hinge")
+    session.run(50)
+    assert session.history.steps == [0, 50, 100]
+    twin = Session(RING)
+    twin.run(50)
+    twin.set("loss", "hinge")
+    twin.run(50)
+    assert_same(tensors(session), tensors(twin))
+
+
+def test_a_failed_run_is_whole_again_at_an_earlier_moment():
+    session = Session(RING)
+    session.run(20)
+    with torch.no_grad():
+        next(session.trainer.networks["discriminator"].parameters()).fill_(torch.nan)
+    session.step()
+    assert session.state == "failed"
+    session.go(1)
+    assert (session.state, session.message, session.trainer.step) == ("paused", "", 20)
+    session.run(5)
+    assert session.trainer.step == 25
+
+
+def test_a_playing_session_pauses_first():
+    session = Session(RING)
+    session.play()
+    session.tick(0.01)
+    session.go(0)
+    assert (session.state, session.trainer.step) == ("idle", 0)
+
+
+def test_reset_begins_a_new_history():
+    session = Session(RING)
+    session.run(60)
+    session.reset()
+    assert session.history.steps == [0]
+
+
+@pytest.mark.parametrize("index", [-1, 3, 0.5])
+def test_moments_that_are_not_there(index):
+    session = Session(RING)
+    session.run(60)
+    with pytest.raises(InputError, match=f"index: {index} is not allowed; expected an integer >= 0 and <= 2"):
+        session.go(index)
+
+
+def test_lab_goes_to_the_newest_moment_up_to_a_step():
+    lab = Lab(RING)
+    lab.run(120)
+    assert lab.steps == [0, 50, 100, 120]
+    lab.go(99)
+    assert lab.trainer.step == 50
+    lab.go(10_000)
+    assert lab.trainer.step == 120
+    with pytest.raises(InputError, match="step: -1 is not allowed"):
+        lab.go(-1)
+
+
+def test_slider_follows_the_run_and_leads_it_when_dragged():
+    lab = Lab(RING)
+    slider = lab.panel.history
+    assert (slider.max, slider.disabled) == (0, True)
+    lab.run(120)
+    assert (slider.max, slider.value, slider.disabled) == (3, 3, False)
+    lab.set(lr_d=0.01)
+    lab.run(30)
+    picture = lab.panel.picture.value
+    slider.value = 2
+    assert lab.trainer.step == 100
+    assert lab.panel.picture.value != picture
+    assert lab.panel.settings["lr_d"].value == RING.settings.lr_d
+    slider.value = slider.max
+    assert lab.trainer.step == 150
+    assert lab.trainer.settings.lr_d == 0.01
+    assert lab.panel.picture.value == picture
