@@ -104,7 +104,7 @@ class Panel:
             legend += " · " + WORDS["legend_map"]
         row = {"flex_flow": "row wrap", "align_items": "center"}
         self.history = self._make(widgets.IntSlider, "lab-history", max=0, readout=False, description=WORDS["history"])
-        self.history.layout.width, self.history.style.description_width = "100%", "60px"
+        self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
         setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), WORDS["history_tip"])
         self.history.observe(self._travel, "value")
         buttons = [self.play, self.step_d, self.step_g, self.reset]

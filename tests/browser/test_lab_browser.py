@@ -80,7 +80,7 @@ def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, r
     print(f"{recipe}: the training used the new value {1000 * latency:.0f} ms after the mouse was released")
     assert number(page, "step") >= step  # no reset
 
-    # A value can be typed too; the slider rounds it to its tenths of a decade.
+    # A value can be typed too; the slider rounds it to its fiftieths of a decade.
     readout = page.locator(".lab-lr-g .widget-readout")
     readout.click()
     page.keyboard.press("ControlOrMeta+a")
@@ -96,6 +96,22 @@ def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, r
     page.wait_for_timeout(1000)
     assert number(page, "step") == stopped
     assert page.evaluate(PIXELS) == picture
+
+    # Time travel: drag to the left end, and the first moment is back, with its settings; to the right, the last.
+    track = page.locator(".lab-history .noUi-base").bounding_box()
+    for target, expected in ((track["x"], 0), (track["x"] + track["width"], stopped)):
+        handle = page.locator(".lab-history .noUi-handle").bounding_box()
+        y = handle["y"] + handle["height"] / 2
+        page.mouse.move(handle["x"] + handle["width"] / 2, y)
+        page.mouse.down()
+        page.mouse.move(target, y, steps=8)
+        page.mouse.up()
+        wait_for(page, lambda expected=expected: number(page, "step") == expected)
+        if expected == 0:
+            assert number(page, "lr-d") == pytest.approx(before)
+            assert difference(picture, page.evaluate(PIXELS)) > 0.3
+            page.screenshot(path=tmp_path / "back.png")
+    wait_for(page, lambda: page.evaluate(PIXELS) == picture)
 
     page.locator(".lab-step-g").click()
     wait_for(page, lambda: number(page, "step") == stopped + 1)
