@@ -8,6 +8,7 @@ import platform
 import shlex
 import sys
 import time
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -294,10 +295,16 @@ def _starter(path: Path) -> Path:
     return path
 
 
+def _note(message: Warning | str, *_: Any, **__: Any) -> None:
+    errors.print(f"[yellow]note:[/] {escape(str(message))}", soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; what the user got wrong is one line and exit code 2, a diverged run one line and code 1."""
     try:
-        app(prog_name="gan-tutorial")
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            app(prog_name="gan-tutorial")
     except InputError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)

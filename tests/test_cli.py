@@ -4,11 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import pytest
 from PIL import Image
 
-from gan_tutorial import cli
+from gan_tutorial import cli, data, plots
 
 SMALL = [
     *("--device", "cpu", "--set", "model.g_width=8", "--set", "model.d_width=8", "--set", "batch_size=16"),
@@ -101,6 +102,25 @@ def test_what_the_user_got_wrong_is_one_line_and_exit_code_2(run, tmp_path, argu
     assert "Traceback" not in output + errors
 
 
+@pytest.mark.filterwarnings("default")
+def test_an_unreadable_picture_stops_the_run_or_is_noted(run, tmp_path):
+    for i, image in enumerate(plots.to_uint8(data.load("avatars")[:30].x)):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    arguments = ["train", "dcgan-avatars", "--steps", 1, "--set", f"data=folder:{tmp_path}", "--set", "data.size=16"]
+    code, _, errors = run(*arguments, *SMALL)
+    assert (code, "bad.png" in errors, errors.count("\n")) == (2, True, 1)
+    code, _, errors = run(*arguments, "--set", "data.skip_unreadable=true", *SMALL)
+    assert code == 0
+    assert errors.startswith("note: ")
+    assert "bad.png" in errors
+
+
+def test_the_installed_command_is_this_one():
+    (command,) = metadata.entry_points(group="console_scripts", name="gan-tutorial")
+    assert command.load() is cli.main
+
+
 def test_a_folder_that_holds_a_run_or_a_file_is_kept(run, tmp_path):
     assert run("train", "ring-mlp", "--steps", 3, *SMALL)[0] == 0
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
@@ -133,7 +153,6 @@ def test_a_diverged_run_is_one_line_and_exit_code_1(run):
 
 
 def test_lists_show_what_there_is(run):
-    from gan_tutorial import data
     from gan_tutorial.training import recipe, recipes
 
     _, output, _ = run("recipes")
