@@ -38,10 +38,12 @@ WORDS = {
     "lr_d": "learning rate D",
     "lr_g": "learning rate G",
     "n_critic": "D updates per step",
+    "g_steps": "G updates per step",
     "loss": "loss",
     "lr_d_tip": "Size of the discriminator's Adam steps; takes effect at once, without a reset",
     "lr_g_tip": "Size of the generator's Adam steps; takes effect at once, without a reset",
-    "n_critic_tip": "Updates of D for each update of G",
+    "n_critic_tip": "Updates of D in one step, each on new samples",
+    "g_steps_tip": "Updates of G in one step, each on new noise",
     "loss_tip": "What D and G minimise; takes effect at once, without a reset",
     "step": "step",
     "d_loss": "D loss",
@@ -96,7 +98,8 @@ class Panel:
         self.settings: dict[str, Any] = {}
         self._setting(widgets.FloatLogSlider, "lr_d", **rate)
         self._setting(widgets.FloatLogSlider, "lr_g", **rate)
-        self._setting(widgets.IntSlider, "n_critic", min=1, max=10)
+        self._setting(widgets.IntSlider, "n_critic", min=0, max=10)
+        self._setting(widgets.IntSlider, "g_steps", min=0, max=10)
         self._setting(widgets.Dropdown, "loss", options=list(LOSSES))
 
         legend = WORDS["legend"]

@@ -74,7 +74,8 @@ class Trainer:
         out: folder for checkpoints and the log; None keeps nothing. It must not hold another run.
         resume: continue the run in `out` from its newest checkpoint. An empty `out` starts at step 0.
         dataset: trains on this instead of the recipe's data.
-        networks: {"generator": ..., "discriminator": ...} to train instead of the recipe's.
+        networks: {"generator": ..., "discriminator": ...} to train instead of the recipe's; in several processes, with
+            the same weights in each.
         trackers: names that `accelerate` knows, such as "tensorboard"; they need `out`.
 
     Raises :class:`~gan_tutorial.errors.InputError` for anything of the above that can't be.

@@ -84,10 +84,19 @@ def test_each_setting_reaches_the_training_without_a_reset(lab, name, value):
     assert lab.trainer.step > step
 
 
+def test_a_step_without_any_update_is_refused_in_words():
+    lab = Lab("ring-mlp")
+    lab.panel.settings["n_critic"].value = 0
+    assert lab.trainer.settings.n_critic == 0
+    lab.panel.settings["g_steps"].value = 0
+    assert lab.trainer.settings.g_steps == 1
+    assert "n_critic or g_steps above 0" in lab.panel.message.value
+
+
 def test_widgets_start_at_the_recipes_settings():
     lab = Lab(recipe("ring-mlp", loss="hinge", lr_d=2e-4, n_critic=4))
     values = {name: widget.value for name, widget in lab.panel.settings.items()}
-    assert values == {"lr_d": pytest.approx(2e-4), "lr_g": 1e-3, "n_critic": 4, "loss": "hinge"}
+    assert values == {"lr_d": pytest.approx(2e-4), "lr_g": 1e-3, "n_critic": 4, "g_steps": 1, "loss": "hinge"}
     assert lab.panel.settings["loss"].options == tuple(losses.LOSSES)
     assert lab.trainer.settings.lr_d == 2e-4
     lab.close()
