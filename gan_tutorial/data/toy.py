@@ -24,7 +24,8 @@ class Density:
     """An infinite set of points in the plane, with the face of a Dataset.
 
     modes: (K, 2) centres, or None where there are none; std: the standard deviation of one mode, or None; labels are
-    mode indices, or None. Nearly all mass lies in [-extent, extent]^2.
+    mode indices, or None; drawing: the points (N, 2) and the jitter that it was made of, or None. Nearly all mass lies
+    in [-extent, extent]^2.
     """
 
     is_image = False
@@ -32,9 +33,16 @@ class Density:
     split = "all"
 
     def __init__(
-        self, name: str, draw: Draw, *, extent: float, modes: Tensor | None = None, std: float | None = None
+        self,
+        name: str,
+        draw: Draw,
+        *,
+        extent: float,
+        modes: Tensor | None = None,
+        std: float | None = None,
+        drawing: tuple[Tensor, float] | None = None,
     ) -> None:
-        self.name, self.extent, self.modes, self.std = name, extent, modes, std
+        self.name, self.extent, self.modes, self.std, self.drawing = name, extent, modes, std, drawing
         self.label_names = () if modes is None else tuple(str(k) for k in range(len(modes)))
         self._draw = draw
 
@@ -207,7 +215,8 @@ def from_points(array: Any, jitter: float = 0.05, name: str = "drawing") -> Dens
         chosen = points[torch.randint(0, len(points), (n,), generator=generator)]
         return chosen + jitter * torch.randn(n, 2, generator=generator), None
 
-    return Density(name, draw, extent=_framed(float(points.abs().max()), jitter) or 1.0)
+    reach = _framed(float(points.abs().max()), jitter) or 1.0
+    return Density(name, draw, extent=reach, drawing=(points, float(jitter)))
 
 
 def _mixture(name: str, modes: Tensor, std: float) -> Density:

@@ -92,6 +92,14 @@ class Lab:
         """The steps of the run that :meth:`go` can go to; fewer the longer they are past."""
         return self.session.history.steps
 
+    def code(self, package: bool = False) -> str:
+        """The run so far as a script in plain PyTorch, or as a few lines that use the package.
+
+        Running it gives the same numbers: the same networks, noise, data, and changes of settings at the same steps.
+        Raises :class:`~gan_tutorial.errors.InputError` for a run that can't be told so, see `live.code`.
+        """
+        return self.session.package_code() if package else self.session.script()
+
     def close(self) -> None:
         """Take the widgets out of the page; the trainer stays as it is."""
         self.panel.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from gan_tutorial.errors import InputError
 from gan_tutorial.live.session import Frame, Session
 from gan_tutorial.live.view import WIDTH, describe, paint
 from gan_tutorial.losses import LOSSES
@@ -29,6 +30,8 @@ WORDS = {
     "step_d": "Step D",
     "step_g": "Step G",
     "reset": "Reset",
+    "code": "Code",
+    "code_tip": "This run as a script in plain PyTorch that gives the same numbers; press again to hide it",
     "history": "history",
     "history_tip": "Drag back to any earlier moment of this run; training on from there replaces what came after it",
     "play_tip": "Train until you pause",
@@ -62,6 +65,8 @@ _STYLE = """<style>
 .gan-lab .lab-numbers { display: flex; flex-wrap: wrap; gap: 0 1.4em; font-variant-numeric: tabular-nums;
   color: var(--lab-ink); }
 .gan-lab .lab-numbers b { font-weight: 600; }
+.gan-lab .lab-listing pre { max-height: 420px; overflow: auto; padding: 8px 12px; font-size: 12px; line-height: 1.4;
+  color: var(--lab-ink); border: 1px solid var(--lab-line); border-radius: 6px; user-select: text; }
 .gan-lab .lab-legend div { color: var(--jp-ui-font-color2, #666); }
 .gan-lab .lab-message [role=alert] { border-left: 4px solid #D55E00; padding: 2px 10px; color: var(--lab-ink); }
 </style>"""
@@ -91,6 +96,8 @@ class Panel:
         self.reset = self._button("lab-reset", "reset", lambda: self.show(session.reset()), icon="undo")
         self.picture = self._make(widgets.Image, "lab-picture", format="jpeg", width=str(WIDTH))
         self.picture.layout.max_width, self.picture.layout.height = "100%", "auto"
+        self.code = self._button("lab-code", "code", self._show_code, icon="code")
+        self.listing = self._make(widgets.HTML, "lab-listing", layout={"display": "none"})
         self.status = self._make(widgets.HTML, "lab-status")
         self.message = self._make(widgets.HTML, "lab-message")
 
@@ -110,7 +117,7 @@ class Panel:
         self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
         setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), WORDS["history_tip"])
         self.history.observe(self._travel, "value")
-        buttons = [self.play, self.step_d, self.step_g, self.reset]
+        buttons = [self.play, self.step_d, self.step_g, self.reset, self.code]
         rows = [
             self._make(widgets.HBox, "lab-buttons", children=[*buttons, self.ticker], layout=row),
             self.picture,
@@ -118,6 +125,7 @@ class Panel:
             self.status,
             self.message,
             self._make(widgets.HBox, "lab-settings", children=list(self.settings.values()), layout=row),
+            self.listing,
             self._make(widgets.HTML, "lab-legend", value=f"<div>{legend}</div>{_STYLE}"),
         ]
         self.box = self._make(widgets.VBox, "gan-lab", children=rows, layout={"max_width": f"{WIDTH + 8}px"})
@@ -191,6 +199,17 @@ class Panel:
             frame = self.session.go(change["new"])
             self.show_settings()
             self.show(frame)
+
+    def _show_code(self) -> None:
+        """Show the run so far as a script, or hide it again."""
+        shown = self.listing.layout.display is None
+        try:
+            text = "" if shown else self.session.script()
+        except InputError as error:
+            self.session.message, text = str(error), ""
+        self.listing.value = f"<pre>{html.escape(text)}</pre>" if text else ""
+        self.listing.layout.display = None if text else "none"
+        self.show()
 
     def _play_or_pause(self) -> None:
         if self.session.state == "playing":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gan_tutorial import plots
 from gan_tutorial.errors import DivergedError, InputError, require, require_integer
+from gan_tutorial.live.code import Event, as_recipe, as_script
 from gan_tutorial.live.history import History, Moment
 from gan_tutorial.metrics import mode_coverage
 from gan_tutorial.training import Recipe, Trainer, recipe
@@ -25,6 +26,9 @@ GRID = 50  # cells of D's map along one axis
 IMAGES, REAL_IMAGES = 36, 12  # generated and real images in a frame
 _PATIENCE_S = 1.0  # how long a command waits for the step under way
 _KEEP_EVERY = 50  # steps between two kept moments in a headless run
+
+
+ByHand = Literal["step_discriminator", "step_generator"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Session:
         self._lock = threading.RLock()
         self._pending: dict[str, Any] = {}
         self.history = History(memory)
+        self._own_data = dataset
         with self._computing():
             self._begin(_recipe(recipe), dataset)
 
@@ -112,6 +117,7 @@ class Session:
         n = min(REAL_IMAGES, len(data)) if data.is_image else POINTS
         self._real = data.sample(n, torch.Generator().manual_seed(0)).x.cpu()
         self._curves = {"d_loss": _Curve(), "g_loss": _Curve()}
+        self.events: list[Event] = []
         self.history = History(self.history.budget)
         self._unread: list[dict[str, Any]] = []
         self._speed, self._last_tick, self.step_s = 0.0, 0.0, 0.0
@@ -140,7 +146,7 @@ class Session:
         """Change settings at once, all or none; waits for the step under way. Raises InputError for a wrong one."""
         with self._lock:
             self._apply()
-            self.trainer.configure(**changes)
+            self._configure(changes)
 
     def tick(self, budget_s: float) -> Frame | None:
         """Train for about `budget_s` seconds, at least one step. None if not playing, or if someone else trains."""
@@ -150,22 +156,23 @@ class Session:
 
     def step(self) -> Frame | None:
         """One step: D and G in turn. A playing session pauses first. None if refused, see `message`."""
-        return self._single(lambda: next(self.trainer.run(1)))
+        return self._single(None, lambda: next(self.trainer.run(1)))
 
     def step_discriminator(self) -> Frame | None:
         """One update of D alone; else like :meth:`step`."""
-        return self._single(lambda: self.trainer.step_discriminator())
+        return self._single("step_discriminator", lambda: self.trainer.step_discriminator())
 
     def step_generator(self) -> Frame | None:
         """One update of G alone; else like :meth:`step`."""
-        return self._single(lambda: self.trainer.step_generator())
+        return self._single("step_generator", lambda: self.trainer.step_generator())
 
     def reset(self) -> Frame | None:
         """Back to step 0: new networks from the same seed, with the settings as they are now. None if refused."""
 
         def begin_again() -> None:
             self._apply()
-            self._begin(replace(self.trainer.recipe, settings=self.trainer.settings), self.trainer.dataset)
+            again = replace(self.trainer.recipe, settings=self.trainer.settings)
+            self._begin(again, self.trainer.dataset)
             self.message = ""
 
         self.pause()
@@ -185,7 +192,8 @@ class Session:
             self.history.position = index
             moment = self.history[index]
             self.trainer.restore(moment.snapshot)
-            self._curves = copy.deepcopy(moment.beside)
+            curves, events = moment.beside
+            self._curves, self.events = copy.deepcopy(curves), list(events)
             self._unread, self._speed = [], 0.0
             self.state, self.message = ("paused" if moment.step else "idle"), ""
 
@@ -216,6 +224,20 @@ class Session:
             self._speed = steps / (time.perf_counter() - started)
             return self.frame()
 
+    def script(self) -> str:
+        """The run so far as a short script in plain PyTorch; running it gives the same numbers. See `live.code`."""
+        return self._as_code(as_script, sample_shape=tuple(self.trainer.dataset.sample_shape))
+
+    def package_code(self) -> str:
+        """The run so far in a few lines that use the package."""
+        return self._as_code(as_recipe, device=self.device)
+
+    def _as_code(self, write: Callable[..., str], **more: Any) -> str:
+        with self._lock:
+            self._apply()
+            run: dict[str, Any] = {"seed": self.seed, "steps": self.trainer.step or None, "events": self.events}
+            return write(self.trainer.recipe, **run, dataset=self._own_data, threads=self.threads, **more)
+
     # -- how they are carried out -------------------------------------------------------------------------------------
     def _do(self, work: Callable[[], None], patience_s: float = _PATIENCE_S) -> Frame | None:
         if not self._lock.acquire(timeout=patience_s):
@@ -236,13 +258,15 @@ class Session:
             self._lock.release()
             self._settle()
 
-    def _single(self, update: Callable[[], dict[str, Any]]) -> Frame | None:
+    def _single(self, kind: ByHand | None, update: Callable[[], dict[str, Any]]) -> Frame | None:
         if self.state == "failed":
             return None
         self.pause()
 
         def work() -> None:
             self._apply()
+            if kind:
+                self.events.append(Event(self.trainer.step, kind))
             self._unread.append(update())
             self.state, self.message = "paused", ""
 
@@ -284,9 +308,13 @@ class Session:
         while self._pending:
             name = next(iter(self._pending))
             try:
-                self.trainer.configure(**{name: self._pending.pop(name)})
+                self._configure({name: self._pending.pop(name)})
             except InputError as error:
                 self.message = str(error)
+
+    def _configure(self, changes: dict[str, Any]) -> None:
+        self.trainer.configure(**changes)
+        self.events.append(Event(self.trainer.step, changes=changes))
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -343,7 +371,7 @@ class Session:
         """Keep the present moment in the history, unless it is there already."""
         self._fold()
         if not len(self.history) or self.history[self.history.position].step != self.trainer.step:
-            self.history.add(Moment(self.trainer.snapshot(), copy.deepcopy(self._curves)))
+            self.history.add(Moment(self.trainer.snapshot(), (copy.deepcopy(self._curves), tuple(self.events))))
 
     def _fold(self) -> None:
         """Move the losses of the steps since the last look into the curves: one transfer from the device."""

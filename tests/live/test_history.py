@@ -1,7 +1,10 @@
+import runpy
+
 import numpy as np
 import pytest
 import torch
 
+from gan_tutorial import data
 from gan_tutorial.errors import InputError
 from gan_tutorial.live import Lab
 from gan_tutorial.live.history import History, Moment
@@ -169,3 +172,67 @@ def test_slider_follows_the_run_and_leads_it_when_dragged():
     assert lab.trainer.step == 150
     assert lab.trainer.settings.lr_d == 0.01
     assert lab.panel.picture.value == picture
+
+
+# -- the run so far, as code -------------------------------------------------------------------------------------------
+def played(tmp_path, text):
+    path = tmp_path / "run.py"
+    path.write_text(text)
+    return runpy.run_path(str(path))
+
+
+def test_the_script_of_a_lively_session_gives_the_same_numbers(tmp_path, capsys):
+    session = Session(RING, seed=3)
+    session.run(20)
+    session.set("lr_g", 0.01)
+    session.set("lr_g", 0.004)  # the newest wins
+    session.run(10)
+    session.step_discriminator()
+    session.step_discriminator()
+    session.step_generator()
+    session.configure(loss="hinge", n_critic=2)
+    session.run(15)
+    session.set("loss", "nonsense")  # refused, and so not part of the run
+    script = played(tmp_path, session.script())
+    assert torch.equal(script["samples"], session.trainer.sample(len(script["samples"]), average=False))
+    package = played(tmp_path, session.package_code())
+    assert_same(package["trainer"].snapshot().tensors, tensors(session))
+    assert "48" in capsys.readouterr().out
+
+
+def test_the_script_follows_a_branch_and_a_reset(tmp_path):
+    lab = Lab(RING)
+    lab.run(50)
+    lab.set(lr_d=0.02)
+    lab.run(50)
+    lab.go(50)
+    lab.set(r1=0.5)
+    lab.run(30)
+    assert "0.02" not in lab.code()
+    assert_same(played(tmp_path, lab.code(package=True))["trainer"].snapshot().tensors, tensors(lab.session))
+    lab.reset()
+    lab.run(10)
+    script = played(tmp_path, lab.code())
+    assert torch.equal(script["samples"], lab.trainer.sample(len(script["samples"])))
+
+
+def test_own_data_stay_part_of_the_script_after_a_reset(tmp_path):
+    session = Session(RING, dataset=data.from_points(np.random.default_rng(0).normal(size=(40, 2))))
+    session.reset()
+    session.run(5)
+    script = played(tmp_path, session.script())
+    assert torch.equal(script["samples"], session.trainer.sample(len(script["samples"])))
+
+
+def test_the_code_button_shows_and_hides_the_script():
+    lab = Lab(RING)
+    lab.run(5)
+    lab.panel.code.click()
+    assert lab.panel.listing.layout.display is None
+    assert "torch.optim.Adam" in lab.panel.listing.value
+    lab.panel.code.click()
+    assert lab.panel.listing.layout.display == "none"
+    tricky = Lab(RING.with_changes({"precision": "bf16"}))
+    tricky.panel.code.click()
+    assert tricky.panel.listing.layout.display == "none"
+    assert "bf16" in tricky.panel.message.value
