@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import accelerator, dcgan, imports, mimicry, overhead, report, torchgan
+from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, torchgan
 from benchmarks.options import Options
 
 COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
@@ -22,6 +22,8 @@ COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "overhead-ring": partial(overhead.run, name="ring-mlp"),
     "overhead-dcgan": partial(overhead.run, name="dcgan-mnist"),
     "toys": overhead.run_toys,
+    "many": partial(many.run, toy="gan-lab"),
+    "many-ring": partial(many.run, toy="ring-mlp"),
     "imports": imports.run,
     "accelerator": accelerator.run,
 }

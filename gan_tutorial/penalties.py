@@ -14,6 +14,15 @@ from torch import Tensor
 
 Discriminator = Callable[[Tensor], Tensor]
 
+# What each penalty makes of a sample's squared gradient norm. The root's slope is infinite at 0: the tiny constant
+# keeps a dead critic from turning into NaN.
+OF_SQUARED_NORM: dict[str, Callable[[Tensor], Tensor]] = {
+    "gradient_penalty": lambda norm: ((norm + 1e-12).sqrt() - 1).square(),
+    "zero_gradient_penalty": lambda norm: norm,
+    "r1": lambda norm: 0.5 * norm,
+    "r2": lambda norm: 0.5 * norm,
+}
+
 
 def squared_gradient_norms(discriminator: Discriminator, x: Tensor) -> Tensor:
     """|grad_x D(x)|^2 of every sample: x (N, ...) -> (N,), differentiable in D's parameters."""
@@ -32,23 +41,25 @@ def between(real: Tensor, fake: Tensor, mix: Tensor | None = None) -> Tensor:
 
 def gradient_penalty(discriminator: Discriminator, real: Tensor, fake: Tensor, mix: Tensor | None = None) -> Tensor:
     """E (|grad D| - 1)^2 between real and fake samples (Gulrajani et al. 2017, eq. 3; their weight is 10)."""
-    # The root's slope is infinite at 0: the tiny constant keeps a dead critic from turning into NaN.
-    norms = (squared_gradient_norms(discriminator, between(real, fake, mix)) + 1e-12).sqrt()
-    return (norms - 1).square().mean()
+    return _mean("gradient_penalty", discriminator, between(real, fake, mix))
 
 
 def zero_gradient_penalty(
     discriminator: Discriminator, real: Tensor, fake: Tensor, mix: Tensor | None = None
 ) -> Tensor:
     """E |grad D|^2 between real and fake samples (Thanh-Tung et al. 2019, eq. 12)."""
-    return squared_gradient_norms(discriminator, between(real, fake, mix)).mean()
+    return _mean("zero_gradient_penalty", discriminator, between(real, fake, mix))
 
 
 def r1(discriminator: Discriminator, real: Tensor) -> Tensor:
     """1/2 E |grad D(x)|^2 on real samples (Mescheder et al. 2018, eq. 9; the weight is their gamma)."""
-    return 0.5 * squared_gradient_norms(discriminator, real).mean()
+    return _mean("r1", discriminator, real)
 
 
 def r2(discriminator: Discriminator, fake: Tensor) -> Tensor:
     """1/2 E |grad D(x)|^2 on fake samples (Mescheder et al. 2018, eq. 10)."""
-    return 0.5 * squared_gradient_norms(discriminator, fake).mean()
+    return _mean("r2", discriminator, fake)
+
+
+def _mean(name: str, discriminator: Discriminator, x: Tensor) -> Tensor:
+    return OF_SQUARED_NORM[name](squared_gradient_norms(discriminator, x)).mean()

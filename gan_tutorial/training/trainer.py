@@ -171,18 +171,18 @@ class Trainer:
         return self._run(steps)
 
     def _run(self, steps: int) -> Iterator[dict[str, Any]]:
-        with _Whole() as whole:
+        with WholeStep() as whole:
             for remaining in reversed(range(steps)):
                 yield self._advance(whole, self.algorithm.step, last=remaining == 0)
 
     def step_discriminator(self) -> dict[str, Any]:
         """One update of D alone; counts as a step."""
-        with _Whole() as whole:
+        with WholeStep() as whole:
             return self._advance(whole, lambda draw: self.algorithm.step_discriminator(draw()))
 
     def step_generator(self) -> dict[str, Any]:
         """One update of G alone; counts as a step."""
-        with _Whole() as whole:
+        with WholeStep() as whole:
             return self._advance(whole, lambda draw: self.algorithm.step_generator(draw()))
 
     def configure(self, **changes: Any) -> None:
@@ -194,7 +194,9 @@ class Trainer:
         """The settings in force, see :class:`gan_tutorial.algorithms.GANSettings`."""
         return self.algorithm.settings
 
-    def _advance(self, whole: _Whole, update: Callable[..., dict[str, Tensor]], last: bool = False) -> dict[str, Any]:
+    def _advance(
+        self, whole: WholeStep, update: Callable[..., dict[str, Tensor]], last: bool = False
+    ) -> dict[str, Any]:
         whole.begin()
         try:
             with self._randomness:
@@ -504,7 +506,7 @@ class _Randomness:
         self._states = list(state.cpu().split([len(s) for s in self._states]))
 
 
-class _Whole:
+class WholeStep:
     """Holds Ctrl-C back until a step is complete, so that what is saved after it is a true state of the run.
 
     The handler is installed for a whole run (doing so anew for each step costs more than all the rest of a small step's
@@ -516,7 +518,7 @@ class _Whole:
         self._pressed: Any = None
         self._previous: Any = None
 
-    def __enter__(self) -> _Whole:
+    def __enter__(self) -> WholeStep:
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._handle)
         return self

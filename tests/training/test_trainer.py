@@ -316,6 +316,7 @@ def test_a_run_without_checkpoint_can_not_be_sampled(tmp_path):
 
 
 def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     trainer = Trainer(RING, device="cpu", out=tmp_path)
     real, steps = trainer.algorithm.step_generator, []
 
@@ -332,7 +333,7 @@ def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path):
     twin = Trainer(RING, device="cpu", out=tmp_path / "twin")
     drain(twin.run(4))
     assert_equal_state(trainer, twin)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
