@@ -65,7 +65,8 @@ _STYLE = """<style>
 .gan-lab .lab-numbers { display: flex; flex-wrap: wrap; gap: 0 1.4em; font-variant-numeric: tabular-nums;
   color: var(--lab-ink); }
 .gan-lab .lab-numbers b { font-weight: 600; }
-.gan-lab .lab-listing pre { max-height: 420px; overflow: auto; white-space: pre; padding: 8px 12px; font-size: 12px; line-height: 1.4;
+.gan-lab .lab-listing pre { max-height: 420px; overflow: auto; white-space: pre; padding: 8px 12px;
+  font-size: 12px; line-height: 1.4;
   color: var(--lab-ink); border: 1px solid var(--lab-line); border-radius: 6px; user-select: text; }
 .gan-lab .lab-legend div { color: var(--jp-ui-font-color2, #666); }
 .gan-lab .lab-message [role=alert] { border-left: 4px solid #D55E00; padding: 2px 10px; color: var(--lab-ink); }
