@@ -72,11 +72,11 @@ class History:
             self._moments.pop()
         self._moments.append(moment)
         while len(self._moments) > 2 and self.nbytes > self.budget:
-            self._thin()
+            del self._moments[least_missed(self.steps)]
         self.position = len(self._moments) - 1
 
-    def _thin(self) -> None:
-        """Drop the inner moment whose going leaves the smallest gap for its age."""
-        steps, now = self.steps, self._moments[-1].step
-        gap_for_age = {i: (steps[i + 1] - steps[i - 1]) / (now - steps[i]) for i in range(1, len(steps) - 1)}
-        del self._moments[min(gap_for_age, key=lambda i: gap_for_age[i])]
+
+def least_missed(steps: list[int]) -> int:
+    """The index of the inner step (of three or more, ascending) whose going leaves the smallest gap for its age."""
+    gaps = {i: (steps[i + 1] - steps[i - 1]) / (steps[-1] - steps[i]) for i in range(1, len(steps) - 1)}
+    return min(gaps, key=lambda i: gaps[i])

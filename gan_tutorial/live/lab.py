@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import bisect
 import weakref
+from pathlib import Path
 from typing import Any
 
 from gan_tutorial.errors import require_integer
+from gan_tutorial.live import replay
 from gan_tutorial.live.panel import Panel
 from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import HEIGHT, WIDTH, describe, paint
@@ -99,6 +101,10 @@ class Lab:
         Raises :class:`~gan_tutorial.errors.InputError` for a run that can't be told so, see `live.code`.
         """
         return self.session.package_code() if package else self.session.script()
+
+    def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """The run so far as one HTML file that plays it back without a kernel; see `live.replay.export`."""
+        return replay.export(self.session, path, overwrite=overwrite)
 
     def close(self) -> None:
         """Take the widgets out of the page; the trainer stays as it is."""

@@ -199,6 +199,23 @@ class Session:
 
         return self._do(travel)
 
+    def frames(self, indices: list[int]) -> list[Frame]:
+        """What there was to see at kept moments. The session is afterwards bit for bit as it was; commands wait."""
+        with self._lock:
+            trainer, curves, frames = self.trainer, self._curves, []
+            present, unread = trainer.snapshot(), self._unread
+            try:
+                for index in indices:
+                    moment = self.history[index]
+                    trainer.restore(moment.snapshot)
+                    self._curves = moment.beside[0]
+                    frames.append(self.frame())
+            finally:
+                trainer.restore(present)
+                self._curves, self._unread = curves, unread
+        self._settle()
+        return frames
+
     def run(self, steps: int) -> Frame:
         """Train `steps` steps here and now: exactly what a Trainer does. Raises what the training raises, and
         :class:`~gan_tutorial.errors.InputError` while playing or after a failure."""

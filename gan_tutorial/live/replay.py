@@ -1,0 +1,288 @@
+"""A run of the lab -> one HTML file that plays it back: no kernel, no network, nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gan_tutorial.errors import InputError
+from gan_tutorial.live.history import least_missed
+from gan_tutorial.live.session import Frame, Session
+from gan_tutorial.training.checkpoint import write_atomically
+
+LIMIT = 3_000_000  # bytes of a page
+# Moments in a page at most, and the WebP quality of its images (0: exact, as PNG): the first pair that fits is taken.
+_LADDER = ((80, 0), (80, 90), (80, 75), (80, 55), (40, 55), (20, 55), (8, 40))
+_LARGEST = 96  # pixels along an image's side
+_FRONT = Path(__file__).parent / "front"
+
+# Every text of the page; another edition passes its own. What stands in braces is filled in.
+WORDS: dict[str, Any] = {
+    "lang": "en",
+    "play": "Play",
+    "pause": "Pause",
+    "slider": "Moment of the run",
+    "step": "step",
+    "d_loss": "D loss",
+    "g_loss": "G loss",
+    "modes": "modes",
+    "modes_value": "{covered} of {all}",
+    "settings": "Settings at this moment",
+    "was": "was {value}",
+    "picture": "Real and generated samples at step {step}",
+    "curves": "Losses of D and G from the start to step {last}, with a cursor at step {step}",
+    "legend": "x real · G(z) generated · L the losses of D and G",
+    "legend_map": "D(x) how real a point looks to D",
+    "keys": "arrow keys: one moment · space: play or pause · Home, End: first, last",
+    "noscript": "This page plays a run back with JavaScript, which is switched off here.",
+    "names": {
+        "lr_d": "learning rate D",
+        "lr_g": "learning rate G",
+        "n_critic": "D updates per step",
+        "g_steps": "G updates per step",
+        "gradient_penalty": "gradient penalty",
+        "zero_gradient_penalty": "zero-centred penalty",
+        "r1": "R1",
+        "r2": "R2",
+        "penalty_every": "penalty every",
+    },
+}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<header><h1>{title}</h1><p>{summary}</p></header>
+<div data-part="pictures">
+<canvas data-part="picture" role="img"></canvas>
+<canvas data-part="curves" role="img"></canvas>
+</div>
+<div class="controls">
+<button type="button" data-part="play" aria-label="{play}"><svg viewBox="0 0 20 20" aria-hidden="true">
+<path class="triangle" d="M6 3.2v13.6a.8.8 0 0 0 1.2.7l10.6-6.8a.8.8 0 0 0 0-1.4L7.2 2.5A.8.8 0 0 0 6 3.2z"/>
+<path class="bars" d="M4.5 3h3.6v14H4.5zM11.9 3h3.6v14h-3.6z"/></svg></button>
+<input type="range" data-part="slider" min="0" max="0" value="0" step="1" aria-label="{slider}">
+</div>
+<dl class="numbers" data-part="numbers" aria-live="polite" aria-atomic="true">
+{numbers}
+</dl>
+<noscript><p>{noscript}</p></noscript>
+<h2>{settings_title}</h2>
+<dl class="settings">
+{settings}
+</dl>
+<footer><p>{legend}</p><p class="keys">{keys}</p></footer>
+</main>
+<script type="application/json" id="run">{run}</script>
+<script type="application/json" id="words">{words}</script>
+<script type="module">
+{script}
+replay(document.querySelector("main"), ...["run", "words"].map((id) => JSON.parse(document.getElementById(id).text)));
+</script>
+</body>
+</html>
+"""
+
+
+def export(
+    session: Session,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    title: str = "",
+    words: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the run that `session` remembers to `path`, an HTML file of less than 3 MB; returns the path.
+
+    The session is afterwards bit for bit as it was. Training waits meanwhile; settings are taken up after.
+
+    What the page leaves out: moments, if the history holds more than 80 (the gaps between those left grow with their
+    age; the first and the last stay); digits of points (a resolution of extent / 8192; those beyond four times the
+    extent are moved to there, out of sight) and of D's map (1/254); pixels beyond 96 along an image's side; if it is
+    still too large, exact images (WebP instead of PNG), then more moments.
+
+    Args:
+        session: where the run is.
+        path: the file; its folder must exist.
+        overwrite: replace what is there.
+        title: default: the recipe's name.
+        words: replaces entries of :data:`WORDS`, for an edition in another language.
+
+    Raises :class:`~gan_tutorial.errors.InputError` if there is a file already, the disk refuses, or no page fits.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"path: {str(path)!r} exists already; choose another name or pass overwrite=True")
+    if not path.parent.is_dir() or path.is_dir():
+        raise InputError(f"path: {str(path)!r} is not a file in a folder that exists")
+    recipe, texts = session.trainer.recipe, {**WORDS, **(words or {})}
+    frames = _walk(session, _LADDER[0][0])
+    for most, quality in _LADDER:
+        kept = set(_thin([f.step for f in frames], most))
+        page = _page(
+            [f for f in frames if f.step in kept], quality, title or recipe.name, recipe.summary, texts
+        ).encode()
+        if len(page) < LIMIT:
+            break
+    else:
+        raise InputError(
+            f"path: the run does not fit into {LIMIT:,} bytes, even with {most} moments; use smaller images"
+        )
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise InputError(f"path: {str(path)!r} can't be written ({error.strerror or error})") from error
+    return path
+
+
+def pack(frame: Frame, quality: int = 0) -> dict[str, Any]:
+    """A frame as plain JSON values, for `decode` of front/renderer.js; NaN becomes None.
+
+    Points are int16, 8192 to the extent and -32768 for NaN; D's map uint8, 254 for 1 and 255 for NaN; curves float32;
+    all little-endian in base64. Images are one sheet, {url, n, columns, width, height}.
+    """
+    values: dict[str, Any] = {name: getattr(frame, name) for name in ("step", "probability", "extent", "modes")}
+    values["settings"] = dict(frame.settings)
+    for name in ("d_loss", "g_loss"):
+        value = getattr(frame, name)
+        values[name] = value if math.isfinite(value) else None
+    for name in ("d_curve", "g_curve"):
+        values[name] = _base64(getattr(frame, name).astype("<f4"))
+    for name in ("real", "fake"):
+        x = getattr(frame, name)
+        values[name] = _sheet(x, quality) if frame.is_image else _points(x, frame.extent)
+    if frame.heat is not None:
+        level = np.clip(frame.heat, 0, 1) * 254
+        values["heat"] = _base64(np.where(np.isnan(level), 255, np.round(level)).astype("u1"))
+    return values
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+def _walk(session: Session, most: int) -> list[Frame]:
+    """Frames of at most `most` of the moments that the session keeps."""
+    steps = session.history.steps
+    frames = session.frames([steps.index(step) for step in _thin(steps, most)])
+    small = (replace(f, real=_shrink(f.real), fake=_shrink(f.fake)) if f.is_image else f for f in frames)
+    return list(small)
+
+
+def _thin(steps: list[int], most: int) -> list[int]:
+    """At most `most` of the steps, their gaps growing with their age; the first and the last stay."""
+    kept = list(steps)
+    while len(kept) > max(2, most):
+        del kept[least_missed(kept)]
+    return kept
+
+
+# -- packing ----------------------------------------------------------------------------------------------------------
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _points(points: np.ndarray, extent: float) -> str:
+    scaled = np.clip(np.round(points.astype(np.float64) / extent * 8192), -32767, 32767)
+    return _base64(np.where(np.isnan(scaled), -32768, scaled).astype("<i2"))
+
+
+def _sheet(images: np.ndarray, quality: int) -> dict[str, Any]:
+    """Images (n, H, W, C) uint8 as one picture without gaps, 6 in a row."""
+    n, height, width, channels = images.shape
+    columns = min(n, 6)
+    sheet = np.zeros((math.ceil(n / columns) * height, columns * width, channels), np.uint8)
+    for i, pixels in enumerate(images):
+        top, left = i // columns * height, i % columns * width
+        sheet[top : top + height, left : left + width] = pixels
+    buffer, picture = io.BytesIO(), Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+    if quality:
+        picture.convert("RGB").save(buffer, "WEBP", quality=quality, method=4)
+    else:
+        picture.save(buffer, "PNG", compress_level=9)
+    kind = "webp" if quality else "png"
+    url = f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return {"url": url, "n": n, "columns": columns, "width": width, "height": height}
+
+
+def _shrink(images: np.ndarray) -> np.ndarray:
+    factor = _LARGEST / max(images.shape[1:3])
+    if factor >= 1:
+        return images
+    height, width = (max(1, round(side * factor)) for side in images.shape[1:3])
+    small = [Image.fromarray(x[:, :, 0] if x.shape[2] == 1 else x).resize((width, height)) for x in images]
+    return np.stack([np.asarray(x).reshape(height, width, -1) for x in small])
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+def _page(frames: list[Frame], quality: int, title: str, summary: str, words: Mapping[str, Any]) -> str:
+    packed = [pack(frame, quality) for frame in frames]
+    start, modes, same = packed[0]["settings"], packed[-1]["modes"], ("real", "extent", "d_curve", "g_curve")
+    for values in packed:
+        settings = values.pop("settings")
+        values["changed"] = {name: value for name, value in settings.items() if value != start[name]}
+    run = {name: packed[-1][name] for name in same} | {
+        "start": start,
+        "moments": [{name: value for name, value in values.items() if name not in same} for values in packed],
+    }
+
+    def number(part: str, name: str, colour: str = "") -> str:
+        swatch = f'<i style="background: var({colour})"></i>' if colour else ""
+        return f'<div><dt>{swatch}{html.escape(words[name])}</dt><dd data-part="{part}"></dd></div>'
+
+    numbers = [number("step", "step"), number("d-loss", "d_loss", "--d"), number("g-loss", "g_loss", "--g")]
+    names = words["names"]
+    settings = [
+        f'<div data-setting="{html.escape(name)}"><dt>{html.escape(names.get(name, name))}</dt>'
+        "<dd><span></span> <small></small></dd></div>"
+        for name in start
+    ]
+    legend = words["legend"] + ("" if packed[-1].get("heat") is None else " · " + words["legend_map"])
+    texts = {name: html.escape(words[name]) for name in ("lang", "play", "slider", "noscript", "keys")}
+    return _PAGE.format(
+        title=html.escape(title),
+        summary=html.escape(summary),
+        settings_title=html.escape(words["settings"]),
+        legend=html.escape(legend),
+        numbers="\n".join([*numbers, *([number("modes", "modes")] if modes else [])]),
+        settings="\n".join(settings),
+        style=_front("replay.css"),
+        script=_script(),
+        run=_json(run),
+        words=_json(words),
+        **texts,
+    )
+
+
+def _script() -> str:
+    """Both modules as one: an inline module can't import another."""
+    modules = _front("renderer.js") + re.sub(r"^import .*\n", "", _front("replay.js"), flags=re.M)
+    return re.sub(r"^export ", "", modules, flags=re.M)
+
+
+def _front(name: str) -> str:
+    return (_FRONT / name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
