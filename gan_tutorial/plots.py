@@ -64,21 +64,6 @@ def scatter(real: Tensor, fake: Tensor, extent: float) -> Figure:
     return figure
 
 
-def losses(history: list[dict[str, Any]]) -> Figure:
-    """Both losses against the step; `history` holds metrics as the trainer yields or metrics.jsonl stores them."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes: Any = figure.add_subplot()
-    for name, colour, label in (("d_loss", DISCRIMINATOR, "discriminator"), ("g_loss", GENERATOR, "generator")):
-        seen = [(m["step"], float(m[name])) for m in history if name in m]
-        if seen:
-            axes.plot(*zip(*seen, strict=True), color=colour, label=label, linewidth=1)
-    axes.set(xlabel="step", ylabel="loss")
-    axes.legend()
-    return figure
-
-
 def samples_png(samples: Tensor, dataset: Any) -> bytes:
     """PNG of samples beside nothing but themselves (images) or over real points (2-D data)."""
     if dataset.is_image:

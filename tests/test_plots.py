@@ -42,12 +42,6 @@ def test_points_outside_the_axes_are_not_drawn_and_labels_are():
     assert axes.get_xlim() == (-density.extent, density.extent)
 
 
-def test_losses_skip_what_a_step_did_not_measure():
-    figure = plots.losses([{"step": 1, "d_loss": 1.0}, {"step": 2, "d_loss": torch.tensor(2.0), "g_loss": 3.0}])
-    lines = {line.get_label(): line.get_xydata().tolist() for line in figure.axes[0].lines}
-    assert lines == {"discriminator": [[1, 1], [2, 2]], "generator": [[2, 3]]}
-
-
 @pytest.mark.parametrize("name", ["ring-8", "digits8"])
 def test_png_of_samples(name):
     dataset = data.load(name)

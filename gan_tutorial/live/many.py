@@ -21,7 +21,8 @@ from gan_tutorial.algorithms.gan import GAN
 from gan_tutorial.errors import InputError, require, require_integer, unknown
 from gan_tutorial.live.session import POINTS
 from gan_tutorial.metrics.modes import mode_coverage
-from gan_tutorial.training import Recipe, Trainer, recipe
+from gan_tutorial.training import Recipe, Trainer
+from gan_tutorial.training import recipe as recipe_named
 from gan_tutorial.training.trainer import WholeStep
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class StabilityMap:
         require(self._across != self._up, "y", self._up, "another setting than x")
         self.shape = len(up), len(across)
         require(len(up) * len(across) <= MAX_CELLS, "x, y", self.shape, f"at most {MAX_CELLS} cells")
-        self._recipe = base = _recipe(recipe)
+        self._recipe = base = recipe_named(recipe)
         require(base.model == "mlp" and base.algorithm == "gan", "recipe", base.name, "a GAN of the model 'mlp'")
         cells = [self.recipe(i, j) for i in range(len(up)) for j in range(len(across))]
         groups: dict[str, list[int]] = {}
@@ -300,10 +301,6 @@ def _alike(cell: Recipe) -> str:
     s = cell.settings
     on: dict[str, Any] = {name: float(getattr(s, name) > 0) for name in penalties.OF_SQUARED_NORM}
     return repr(replace(s, lr_g=0.0, lr_d=0.0, **on))
-
-
-def _recipe(named: Recipe | str) -> Recipe:
-    return named if isinstance(named, Recipe) else recipe(named)
 
 
 def _axis(which: str, axis: Axis) -> Axis:

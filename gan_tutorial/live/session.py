@@ -19,7 +19,8 @@ from gan_tutorial.errors import DivergedError, InputError, require, require_inte
 from gan_tutorial.live.code import Event, as_recipe, as_script
 from gan_tutorial.live.history import History, Moment
 from gan_tutorial.metrics import mode_coverage
-from gan_tutorial.training import Recipe, Trainer, recipe
+from gan_tutorial.training import Recipe, Trainer
+from gan_tutorial.training import recipe as recipe_named
 
 POINTS = 512  # real and generated points in a frame
 GRID = 50  # cells of D's map along one axis
@@ -107,7 +108,7 @@ class Session:
         self.history = History(memory)
         self._own_data = dataset
         with self._computing():
-            self._begin(_recipe(recipe), dataset)
+            self._begin(recipe_named(recipe), dataset)
 
     def _begin(self, recipe: Recipe, dataset: Any) -> None:
         self.trainer = Trainer(recipe, seed=self.seed, device=self.device, dataset=dataset)
@@ -418,10 +419,6 @@ _PROBABILITY = ("minimax", "non-saturating", "least-squares")
 
 def _array(x: Tensor) -> np.ndarray:
     return plots.to_uint8(x.nan_to_num()) if x.dim() == 4 else x.numpy()
-
-
-def _recipe(named: Recipe | str) -> Recipe:
-    return named if isinstance(named, Recipe) else recipe(named)
 
 
 class _Curve:

@@ -192,7 +192,7 @@ _RECIPES = types.MappingProxyType(
                 data_options={"size": 32},
                 model="dcgan",
                 model_options={"z_dim": 64, "g_width": 32, "d_width": 32},
-                # G faster than D (two time scales, Heusel et al. 2017): strokes appear several times sooner here.
+                # G faster than D: two time scales, as in Heusel et al. 2017, but with the roles exchanged.
                 settings=GANSettings(lr_g=1e-3, lr_d=3e-4),
                 batch_size=64,
                 steps=1500,
@@ -233,8 +233,11 @@ def recipes() -> Mapping[str, Recipe]:
     return _RECIPES
 
 
-def recipe(name: str, **changes: Any) -> Recipe:
-    """The recipe called `name`, with `changes` as in :meth:`Recipe.with_changes` (dots written as two underscores)."""
-    if name not in _RECIPES:
-        raise unknown("recipe", name, _RECIPES)
-    return _RECIPES[name].with_changes({key.replace("__", "."): value for key, value in changes.items()})
+def recipe(named: Recipe | str, **changes: Any) -> Recipe:
+    """The recipe called `named` (or that recipe itself), with `changes` as in :meth:`Recipe.with_changes`, dots written
+    as two underscores."""
+    if isinstance(named, str):
+        if named not in _RECIPES:
+            raise unknown("recipe", named, _RECIPES)
+        named = _RECIPES[named]
+    return named.with_changes({key.replace("__", "."): value for key, value in changes.items()})

@@ -97,7 +97,7 @@ class Trainer:
         trackers: tuple[str, ...] = (),
     ) -> None:
         require_integer("seed", seed, 0, 2**63 - 1)
-        self.recipe = r = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
+        self.recipe = r = recipe_named(recipe)
         self.seed, self.step = seed, 0
         self.out = None if out is None else Path(out)
         require(out is not None or not (resume or trackers), "out", out, "a folder, since resume or trackers need one")
