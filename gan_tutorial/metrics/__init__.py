@@ -1,5 +1,26 @@
-"""How good are the samples? One plain function a metric."""
+"""How good are the samples? One plain function a metric, and what each says of a perfect generator."""
 
+from gan_tutorial.metrics.classifiers import Classifier, classifier, classifier_fid, fid_floor, for_data
+from gan_tutorial.metrics.divergence import Divergences, histogram_divergences
+from gan_tutorial.metrics.floor import real_against_real
+from gan_tutorial.metrics.frechet import Statistics, frechet_distance
+from gan_tutorial.metrics.manifold import Manifold, PrecisionRecall, nearest, precision_recall
 from gan_tutorial.metrics.modes import mode_coverage
 
-__all__ = ["mode_coverage"]
+__all__ = [
+    "Classifier",
+    "Divergences",
+    "Manifold",
+    "PrecisionRecall",
+    "Statistics",
+    "classifier",
+    "classifier_fid",
+    "fid_floor",
+    "for_data",
+    "frechet_distance",
+    "histogram_divergences",
+    "mode_coverage",
+    "nearest",
+    "precision_recall",
+    "real_against_real",
+]
