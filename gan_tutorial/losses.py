@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torch.func import vmap
 from torch.nn.functional import relu, softplus
 
 from gan_tutorial.errors import unknown
@@ -26,6 +28,9 @@ class Loss:
         discriminator: (real logits (N,), fake logits (N,)) -> scalar that D minimises.
         generator: (real logits (N,), fake logits (N,)) -> scalar that G minimises.
         paired: whether G's loss looks at the real logits too.
+        belief: (logits of any shape, middle) -> how real they look to D, from 0 to 1. `middle` (0-dim) lies halfway
+            between the mean real and the mean fake logit.
+        probability: whether `belief` is D's probability of "real".
         source: where it was published.
     """
 
@@ -33,6 +38,8 @@ class Loss:
     discriminator: LogitLoss
     generator: LogitLoss
     paired: bool
+    belief: Callable[[Tensor, Tensor], Tensor]
+    probability: bool
     source: str
 
 
@@ -45,46 +52,82 @@ def _least_squares(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * ((real - 1).square().mean() + fake.square().mean())
 
 
+# How real logits look. Cross-entropy makes a logit the log-odds of "real"; least squares pulls it towards 0 and 1. A
+# critic's and a relativistic D's logits mean something only against each other: they are taken from the middle between
+# those of real and of fake samples, a critic's in units of their spread.
+def _sigmoid(logits: Tensor, middle: Tensor) -> Tensor:
+    return logits.sigmoid()
+
+
+def _clamped(logits: Tensor, middle: Tensor) -> Tensor:
+    return logits.clamp(0, 1)
+
+
+def _centred(logits: Tensor, middle: Tensor) -> Tensor:
+    return (logits - middle).sigmoid()
+
+
+def _relative(logits: Tensor, middle: Tensor) -> Tensor:
+    centred = logits - middle
+    return (2 * centred / centred.abs().mean().clamp(min=1e-8)).sigmoid()
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss(
-            "minimax", _cross_entropy, lambda real, fake: -softplus(fake).mean(), False, "Goodfellow et al. 2014, eq. 1"
+            "minimax",
+            discriminator=_cross_entropy,
+            generator=lambda real, fake: -softplus(fake).mean(),
+            paired=False,
+            belief=_sigmoid,
+            probability=True,
+            source="Goodfellow et al. 2014, eq. 1",
         ),
         Loss(
             "non-saturating",
-            _cross_entropy,
-            lambda real, fake: softplus(-fake).mean(),
-            False,
-            "Goodfellow et al. 2014, section 3",
+            discriminator=_cross_entropy,
+            generator=lambda real, fake: softplus(-fake).mean(),
+            paired=False,
+            belief=_sigmoid,
+            probability=True,
+            source="Goodfellow et al. 2014, section 3",
         ),
         Loss(
             "least-squares",
-            _least_squares,
-            lambda real, fake: 0.5 * (fake - 1).square().mean(),
-            False,
-            "Mao et al. 2017, eq. 2 with a=0, b=c=1",
+            discriminator=_least_squares,
+            generator=lambda real, fake: 0.5 * (fake - 1).square().mean(),
+            paired=False,
+            belief=_clamped,
+            probability=True,
+            source="Mao et al. 2017, eq. 2 with a=0, b=c=1",
         ),
         Loss(
             "wasserstein",
-            lambda real, fake: fake.mean() - real.mean(),
-            lambda real, fake: -fake.mean(),
-            False,
-            "Arjovsky et al. 2017, algorithm 1",
+            discriminator=lambda real, fake: fake.mean() - real.mean(),
+            generator=lambda real, fake: -fake.mean(),
+            paired=False,
+            belief=_relative,
+            probability=False,
+            source="Arjovsky et al. 2017, algorithm 1",
         ),
         Loss(
             "hinge",
-            lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
-            lambda real, fake: -fake.mean(),
-            False,
-            "Lim and Ye 2017; Miyato et al. 2018, eqs. 16-17",
+            discriminator=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+            generator=lambda real, fake: -fake.mean(),
+            paired=False,
+            belief=_sigmoid,
+            probability=False,
+            source="Lim and Ye 2017; Miyato et al. 2018, eqs. 16-17",
         ),
         Loss(
             "relativistic",
-            lambda real, fake: softplus(fake - real).mean(),
-            lambda real, fake: softplus(real - fake).mean(),
-            True,
-            "Jolicoeur-Martineau 2018, eq. 8; Huang et al. 2024 (RpGAN)",
+            discriminator=lambda real, fake: softplus(fake - real).mean(),
+            generator=lambda real, fake: softplus(real - fake).mean(),
+            paired=True,
+            belief=_centred,
+            probability=False,
+            source="Jolicoeur-Martineau 2018, eq. 8; Huang et al. 2024 (RpGAN)",
         ),
     )
 }
@@ -95,3 +138,16 @@ def get(name: str) -> Loss:
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
     return LOSSES[name]
+
+
+@torch.enable_grad()
+def per_sample(name: str, logits: Tensor, middle_real: Tensor) -> tuple[Tensor, Tensor]:
+    """G's loss from a single sample and its derivative, both (N,), at each of `logits` (N,) that D may give the sample.
+
+    A batch's loss is the mean of its samples' losses. A paired loss compares with the real logit `middle_real` (0-dim).
+    Raises :class:`~gan_tutorial.errors.InputError` for an unknown `name`.
+    """
+    generator, real, fake = get(name).generator, middle_real.detach().view(1), logits.detach().requires_grad_()
+    loss = vmap(lambda logit: generator(real, logit.view(1)))(fake)
+    (slope,) = torch.autograd.grad(loss.sum(), fake)
+    return loss.detach(), slope

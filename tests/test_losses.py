@@ -102,3 +102,81 @@ def test_paired_says_whether_the_generator_looks_at_real_logits():
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError, match="loss: 'hing' is not known; did you mean 'hinge'"):
         losses.get("hing")
+
+
+# -- reading logits ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "probability", "beliefs"),
+    [
+        ("minimax", True, [0.0474, 0.2689, 0.5, 0.7311, 0.9820]),
+        ("non-saturating", True, [0.0474, 0.2689, 0.5, 0.7311, 0.9820]),
+        ("least-squares", True, [0.0, 0.0, 0.0, 1.0, 1.0]),
+        ("hinge", False, [0.0474, 0.2689, 0.5, 0.7311, 0.9820]),
+        ("relativistic", False, [0.0180, 0.1192, 0.2689, 0.5, 0.9526]),  # sigmoid(logit - 1)
+        (
+            "wasserstein",
+            False,
+            [0.0180, 0.1192, 0.2689, 0.5, 0.9526],
+        ),  # mean |logit - 1| is 2: sigmoid(2 (logit - 1) / 2)
+    ],
+)
+def test_beliefs(name, probability, beliefs):
+    loss, logits = losses.get(name), torch.tensor([-3.0, -1.0, 0.0, 1.0, 4.0])
+    belief = loss.belief(logits, torch.tensor(1.0))
+    assert loss.probability is probability
+    assert belief.tolist() == pytest.approx(beliefs, abs=5e-5)
+
+
+def test_only_a_critic_s_belief_ignores_the_scale_and_the_zero_of_logits():
+    logits, middle = torch.linspace(-2, 3, 12).view(3, 4), torch.tensor(0.5)
+    for name, loss in losses.LOSSES.items():
+        belief = loss.belief(logits, middle)
+        assert belief.shape == (3, 4)
+        assert belief.diff().min() >= 0
+        moved, scaled = loss.belief(logits + 7, middle + 7), loss.belief(5 * logits, 5 * middle)
+        assert torch.allclose(belief, moved, atol=1e-6) == (name in ("wasserstein", "relativistic")), name
+        assert torch.allclose(belief, scaled, atol=1e-6) == (name == "wasserstein"), name
+    undecided = losses.get("wasserstein").belief(torch.full((4,), 3.0), torch.tensor(3.0))
+    assert undecided.tolist() == [0.5] * 4
+
+
+# -- one sample's loss and slope ---------------------------------------------------------------------------------------
+SLOPES = {
+    "minimax": lambda logit, real: -logit.sigmoid(),
+    "non-saturating": lambda logit, real: logit.sigmoid() - 1,
+    "least-squares": lambda logit, real: logit - 1,
+    "wasserstein": lambda logit, real: -torch.ones_like(logit),
+    "hinge": lambda logit, real: -torch.ones_like(logit),
+    "relativistic": lambda logit, real: -(real - logit).sigmoid(),
+}
+
+
+@pytest.mark.parametrize("name", sorted(losses.LOSSES))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_single_sample_s_loss_and_slope(name, dtype):
+    logits, real = torch.linspace(-10, 10, 121, dtype=dtype), torch.tensor(1.5, dtype=dtype)
+    with torch.no_grad():
+        loss, slope = losses.per_sample(name, logits, real)
+    assert (loss.dtype, loss.shape, slope.dtype, slope.shape) == (dtype, (121,), dtype, (121,))
+    assert not any(t.requires_grad for t in (loss, slope, logits))
+    torch.testing.assert_close(slope, SLOPES[name](logits, real), rtol=1e-5, atol=1e-6)
+    generator = losses.get(name).generator
+    alone = [generator(real.view(1), logit.view(1)) for logit in logits]
+    torch.testing.assert_close(loss, torch.stack(alone))
+    torch.testing.assert_close(loss.mean(), generator(real.expand(121), logits))
+    # The slope times 1 / N is the gradient that the batch's loss gives each sample.
+    fake = logits.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(generator(real.expand(121), fake), fake)
+    torch.testing.assert_close(slope / 121, gradient)
+
+
+def test_where_minimax_has_no_slope_left_and_the_others_have():
+    sure_of_a_fake = torch.tensor([-10.0])
+    slopes = {name: losses.per_sample(name, sure_of_a_fake, torch.tensor(10.0))[1].item() for name in losses.LOSSES}
+    assert abs(slopes.pop("minimax")) < 5e-5
+    assert max(slopes.values()) < -0.99
+
+
+def test_per_sample_refuses_an_unknown_loss():
+    with pytest.raises(InputError, match="loss: 'hing' is not known; did you mean 'hinge'"):
+        losses.per_sample("hing", torch.zeros(3), torch.tensor(0.0))

@@ -15,18 +15,21 @@ from gan_tutorial.data import Batch
 from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
 
 Metrics = dict[str, Tensor]
+OPTIMIZERS = ("adam", "sgd")
 
 
 @dataclass(frozen=True)
 class GANSettings:
-    """What may change between two steps of a run. Changing any of it keeps the optimisers' state.
+    """What may change between two steps of a run. Changing any of it keeps Adam's state.
 
     Attributes:
         loss: a name in :data:`gan_tutorial.losses.LOSSES`.
-        lr_g: G's learning rate (Adam step size, >= 0).
-        lr_d: D's learning rate (Adam step size, >= 0).
-        beta1: Adam's decay of the mean gradient, in [0, 1).
-        beta2: Adam's decay of the mean squared gradient, in [0, 1).
+        optimizer: "adam" (Kingma and Ba 2015) or "sgd", plain gradient descent without momentum, for both networks.
+            Adam's moments rest while SGD steps, and are as it left them when Adam comes back.
+        lr_g: G's learning rate (step size of either optimizer, >= 0).
+        lr_d: D's learning rate (step size of either optimizer, >= 0).
+        beta1: Adam's decay of the mean gradient, in [0, 1); SGD has none.
+        beta2: Adam's decay of the mean squared gradient, in [0, 1); SGD has none.
         n_critic: D updates in a step, each on a new batch (0-100).
         g_steps: G updates in a step, each on new noise (0-100).
         gradient_penalty: weight of the WGAN-GP penalty (>= 0; the paper's is 10).
@@ -38,6 +41,7 @@ class GANSettings:
     """
 
     loss: str = "non-saturating"
+    optimizer: str = "adam"
     lr_g: float = 2e-4
     lr_d: float = 2e-4
     beta1: float = 0.5
@@ -52,6 +56,8 @@ class GANSettings:
 
     def __post_init__(self) -> None:
         losses.get(self.loss)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("lr_g", "lr_d", "gradient_penalty", "zero_gradient_penalty", "r1", "r2"):
             require_number(name, getattr(self, name), 0)
         for name in ("beta1", "beta2"):
@@ -63,7 +69,7 @@ class GANSettings:
 
 
 class GAN:
-    """A generator, a discriminator, an Adam for each, and one step of their game.
+    """A generator, a discriminator, their optimisers, and one step of their game.
 
     Args:
         networks: {"generator": G, "discriminator": D}, on the device they train on. G maps noise (N, z_dim) to samples
@@ -74,6 +80,13 @@ class GAN:
         rank, world: this process and how many there are. Every process draws the noise of the whole batch and uses its
             share, so that the number of processes does not change the mathematics.
         autocast: makes the context that forward passes run in (mixed precision).
+
+    Attributes:
+        optimizers: each network's Adam by role, whichever optimizer is set: what a checkpoint keeps.
+        sgd: each network's plain gradient descent by role. It has no state.
+        seen: D's logits in the last update, detached: "real" and "fake", (N,) each, of what D learned from, before it
+            learned; an update of G replaces "fake" (and "real", if the loss is paired). Empty until the first update,
+            and after :meth:`load_state_dict`.
     """
 
     Settings = GANSettings
@@ -104,6 +117,8 @@ class GAN:
         self.optimizers = {
             role: torch.optim.Adam(network.parameters(), fused=fused) for role, network in networks.items()
         }
+        self.sgd = {role: torch.optim.SGD(network.parameters(), fused=fused) for role, network in networks.items()}
+        self.seen: dict[str, Tensor] = {}
         self.settings = settings or GANSettings()
         self.configure()
 
@@ -117,6 +132,8 @@ class GAN:
         for role, lr in (("generator", s.lr_g), ("discriminator", s.lr_d)):
             for group in self.optimizers[role].param_groups:
                 group.update(lr=float(lr), betas=(s.beta1, s.beta2))
+            for group in self.sgd[role].param_groups:
+                group.update(lr=float(lr))
 
     # -- the step ----------------------------------------------------------------------------------------------------
     def step(self, draw: Callable[[], Batch]) -> Metrics:
@@ -143,6 +160,7 @@ class GAN:
         fake = self.generate(len(batch.x)) if fake is None else fake.detach()
         with self.autocast():
             real_logits, fake_logits = self.judge(batch.x, fake)
+        self.seen = {"real": real_logits.detach(), "fake": fake_logits.detach()}
         loss = self.loss.discriminator(real_logits, fake_logits)
         metrics = {"d_loss": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
         if self.discriminator_steps % self.settings.penalty_every == 0:
@@ -164,6 +182,8 @@ class GAN:
             with self.autocast():
                 fake_logits = self._logits(fake)
                 real_logits = self._logits(batch.x) if self.loss.paired else fake_logits[:0]
+            seen = {"real": real_logits, "fake": fake_logits} if self.loss.paired else {"fake": fake_logits}
+            self.seen = self.seen | {of: logits.detach() for of, logits in seen.items()}
             loss = self.loss.generator(real_logits, fake_logits)
             self._update("generator", loss)
         finally:
@@ -187,7 +207,7 @@ class GAN:
         return sum(terms, torch.zeros((), device=self.device)) * s.penalty_every if terms else None
 
     def _update(self, role: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[role]
+        optimizer = (self.optimizers if self.settings.optimizer == "adam" else self.sgd)[role]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -246,3 +266,4 @@ class GAN:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rng.set_state(state["rng"].cpu())
         self.discriminator_steps = int(state["discriminator_steps"])
+        self.seen = {}

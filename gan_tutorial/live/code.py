@@ -203,6 +203,7 @@ def squared_gradient_norms(x):
     (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
     return gradient.flatten(1).square().sum(1)
 '''
+_OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}  # as torch.optim calls them
 _QUIET = ("mlp", "dcgan")  # models whose layers draw no random numbers while they train
 
 
@@ -218,6 +219,8 @@ class _Script:
         self.changing = [name for name in vars(self.recipe.settings) if len(run.values(name)) > 1]
         self.d_updates, self.g_updates = map(set, zip(*run.updates(), strict=True))
         self.trains_d, self.trains_g = self.d_updates != {0}, self.g_updates != {0}
+        trained = {"generator": self.trains_g, "discriminator": self.trains_d}
+        self.trained = [role for role, trains in trained.items() if trains]
         self.penalised = bool(self.penalties) and self.trains_d
         self.paired = [name for name in self.losses if losses.get(name).paired]
         self.g_sees = "real, fake" if self.paired else "fake"  # whose logits G's loss takes
@@ -300,20 +303,29 @@ rng = torch.Generator().manual_seed(of_noise)"""
             text += "# Steps that were done by hand: their updates of D and of G.\n"
             text += _wrapped("by_hand = {", alone, "}\n")
         text += "\n" if text else ""
-        for role, trains in (("generator", self.trains_g), ("discriminator", self.trains_d)):
-            if trains:
-                arguments = [f"{role}.parameters()", *self.adam(role), "fused=True"]
-                text += _wrapped(f"{role[0]}_optimizer = torch.optim.Adam(", arguments, ")\n")
+        for role in self.trained:
+            for kind, (variable, settings) in self.optimizers_of(role).items():
+                arguments = [f"{role}.parameters()", *settings, "fused=True"]
+                text += _wrapped(f"{variable} = torch.optim.{_OPTIMIZERS[kind]}(", arguments, ")\n")
+            text += self.choice(role)
         if self.recipe.ema:
             text += "average = copy.deepcopy(generator).eval().requires_grad_(False)  # of G's weights over the steps\n"
         if self.penalised and self.now("penalty_every") != "1" and self.d_updates != {1}:
             text += "d_updates = 0\n"
         return text.rstrip("\n")
 
-    def adam(self, role: str) -> list[str]:
-        """The arguments of a network's Adam that are settings."""
-        rate = f"lr_{role[0]}"
-        return [f"lr={self.now(rate)}", f"betas=({self.now('beta1')}, {self.now('beta2')})"]
+    def optimizers_of(self, role: str) -> dict[str, tuple[str, list[str]]]:
+        """A network's optimisers: {kind: (variable, its arguments that are settings)}."""
+        rate, betas = f"lr={self.now(f'lr_{role[0]}')}", f"betas=({self.now('beta1')}, {self.now('beta2')})"
+        arguments = {"adam": [rate, betas], "sgd": [rate]}
+        used, several = self.run.values("optimizer"), "optimizer" in self.changing
+        return {k: (f"{role[0]}_{k if several else 'optimizer'}", arguments[k]) for k in _OPTIMIZERS if k in used}
+
+    def choice(self, role: str) -> str:
+        """Takes the optimiser that the settings name, where the run had both."""
+        if "optimizer" not in self.changing:
+            return ""
+        return f'{role[0]}_optimizer = {role[0]}_adam if settings["optimizer"] == "adam" else {role[0]}_sgd\n'
 
     def several_losses(self) -> str:
         """Tables of the losses, where the run had more than one."""
@@ -363,10 +375,11 @@ rng = torch.Generator().manual_seed(of_noise)"""
         if not self.changing:
             return ""
         text = "if step in changes:\n    settings |= changes[step]\n"
-        for role, trains in (("generator", self.trains_g), ("discriminator", self.trains_d)):
-            moved = [argument for argument in self.adam(role) if "settings" in argument]
-            if trains and moved:
-                text += f"    {role[0]}_optimizer.param_groups[0].update({', '.join(moved)})\n"
+        for role in self.trained:
+            for variable, arguments in self.optimizers_of(role).values():
+                moved = [argument for argument in arguments if "settings" in argument]
+                text += f"    {variable}.param_groups[0].update({', '.join(moved)})\n" if moved else ""
+            text += indent(self.choice(role), "    ")
         return text
 
     def d_step(self) -> str:

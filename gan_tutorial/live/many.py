@@ -1,7 +1,7 @@
 """Many at once: a grid of toy GANs that differ in two settings, trained together.
 
 There is no second training loop here. A stack of K GANs is one :class:`~gan_tutorial.algorithms.gan.GAN` whose tensors
-have one dimension more: its step is inherited, only its networks, its sums and its Adam know of the K.
+have one dimension more: its step is inherited, only its networks, its sums and its optimisers know of the K.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gan_tutorial import penalties
 from gan_tutorial.algorithms import GANSettings
 from gan_tutorial.algorithms.gan import GAN
 from gan_tutorial.errors import InputError, require, require_integer, unknown
-from gan_tutorial.live.session import POINTS
+from gan_tutorial.live.frame import POINTS
 from gan_tutorial.metrics.modes import mode_coverage
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training import recipe as recipe_named
@@ -249,13 +249,19 @@ class _Stack(GAN):
         return self._logits(x.view(len(self._weights["r1"]), -1, 2))
 
     def _update(self, role: str, loss: Tensor) -> None:
-        parameters, moves = list(self.networks[role].parameters()), self._moves[role]
-        for move, gradient in zip(moves, torch.autograd.grad(loss.sum(), parameters), strict=True):
+        parameters, moves, rates = list(self.networks[role].parameters()), self._moves[role], self._rates[role]
+        gradients = torch.autograd.grad(loss.sum(), parameters)
+        if self.settings.optimizer == "sgd":
+            with torch.no_grad():
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.addcmul_(gradient, rates, value=-1)
+            return
+        for move, gradient in zip(moves, gradients, strict=True):
             move.grad = gradient.contiguous()  # the fused Adam walks through both side by side
         self.optimizers[role].step()
         with torch.no_grad():
             for parameter, move in zip(parameters, moves, strict=True):
-                parameter.addcmul_(move, self._rates[role])
+                parameter.addcmul_(move, rates)
                 move.zero_()
 
     @torch.no_grad()

@@ -134,7 +134,7 @@ class Trainer:
         self._randomness = _Randomness(of_layers + self.rank, self.device)
         self._unwatched: list[tuple[int, dict[str, Tensor]]] = []
         if self.accelerator and self.world > 1:
-            for optimizer in self.algorithm.optimizers.values():
+            for optimizer in (*self.algorithm.optimizers.values(), *self.algorithm.sgd.values()):
                 optimizer.register_step_pre_hook(self._average_gradients)
         if r.compile:
             for net in self.networks.values():

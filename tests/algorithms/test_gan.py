@@ -10,6 +10,8 @@ from gan_tutorial.algorithms import GAN, GANSettings
 from gan_tutorial.data import Batch
 from gan_tutorial.errors import InputError
 
+ROLES = ("generator", "discriminator")
+
 
 def networks(seed=0, **options):
     torch.manual_seed(seed)
@@ -131,10 +133,56 @@ def test_settings_change_between_steps_and_adam_keeps_its_moments():
     assert (p - before).abs().max() > 5e-4  # Adam moves by about its learning rate
 
 
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 8)], ids=["mlp", "dcgan"])
+def test_sgd_moves_every_weight_against_its_gradient(shape):
+    torch.manual_seed(0)
+    nets = models.build("mlp" if shape == (2,) else "dcgan", shape, g_width=8, d_width=8)
+    for net in nets.values():
+        net.to(memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+    gan = GAN(nets, GANSettings(optimizer="sgd", lr_g=0.3, lr_d=0.2, beta1=0.9))
+    rates, batch = {"generator": 0.3, "discriminator": 0.2}, Batch(torch.randn(8, *shape), None)
+    for step, role in [(gan.step_discriminator, "discriminator"), (gan.step_generator, "generator")] * 2:
+        before = [p.detach().clone() for p in nets[role].parameters()]
+        step(batch)
+        for old, p in zip(before, nets[role].parameters(), strict=True):
+            assert p.grad.any()
+            torch.testing.assert_close(p.detach(), old - rates[role] * p.grad, rtol=0, atol=1e-7)
+    assert not any(gan.optimizers[role].state or gan.sgd[role].state for role in ROLES)
+
+
+def test_adam_rests_while_sgd_steps_and_goes_on_with_its_moments():
+    nets = networks()
+    gan, draw = GAN(nets, GANSettings(lr_g=1e-3, lr_d=1e-3)), batches()
+
+    def moments():
+        states = [gan.optimizers[role].state[p] for role in ROLES for p in nets[role].parameters()]
+        return [value.clone() for state in states for value in state.values()]
+
+    for _ in range(3):
+        gan.step(draw)
+    left, before = moments(), weights(nets)
+    gan.configure(optimizer="sgd", lr_g=0.1)
+    for _ in range(2):
+        gan.step(draw)
+    assert not torch.equal(weights(nets), before)
+    assert all(map(torch.equal, moments(), left))
+    gan.configure(optimizer="adam", lr_g=1e-3)
+    first = next(nets["generator"].parameters())
+    mean, old = gan.optimizers["generator"].state[first]["exp_avg"].clone(), first.detach().clone()
+    gan.step(draw)
+    state = gan.optimizers["generator"].state[first]
+    assert state["step"].item() == 4
+    torch.testing.assert_close(state["exp_avg"], 0.5 * mean + 0.5 * first.grad)
+    # Kingma and Ba 2015, algorithm 1, in its fourth step.
+    move = (state["exp_avg"] / (1 - 0.5**4)) / ((state["exp_avg_sq"] / (1 - 0.999**4)).sqrt() + 1e-8)
+    torch.testing.assert_close(first.detach(), old - 1e-3 * move)
+
+
 def test_a_wrong_setting_changes_nothing():
     gan = GAN(networks())
     before = gan.settings
-    for changes in ({"lr_g": 1e-2, "beta1": 1.0}, {"lr": 1e-2}, {"loss": "hinges"}, {"n_critic": 0, "g_steps": 0}):
+    wrong = ({"lr_g": 1e-2, "beta1": 1.0}, {"lr": 1e-2}, {"loss": "hinges"}, {"lr_g": 1e-2, "optimizer": "sdg"})
+    for changes in (*wrong, {"n_critic": 0, "g_steps": 0}):
         with pytest.raises(InputError):
             gan.configure(**changes)
         assert gan.settings == before
@@ -145,6 +193,8 @@ def test_a_wrong_setting_changes_nothing():
     ("setting", "value"),
     [
         ("loss", "hing"),
+        ("optimizer", "rmsprop"),
+        ("optimizer", None),
         ("lr_g", -1e-3),
         ("lr_d", float("nan")),
         ("lr_d", "fast"),
@@ -175,6 +225,42 @@ def test_lazy_penalty_comes_every_k_steps_and_weighs_k_times(name):
     assert all(p is not None for p in every_step)
     # Same weights, same first noise: the lazy one is exactly three times as large.
     torch.testing.assert_close(lazy[0], 3 * every_step[0])
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("name", sorted(losses.LOSSES))
+def test_seen_are_the_logits_of_the_last_update(name, separate):
+    nets = networks()
+    gan, draw = GAN(nets, GANSettings(loss=name, lr_d=0.1, lr_g=0.1), seed=6), batches()
+    gan.joint = not separate
+    assert gan.seen == {}
+    batch, fake = draw(), gan.generate(8, grad=True)
+    expected = {"real": nets["discriminator"](batch.x), "fake": nets["discriminator"](fake)}
+    metrics = gan.step_discriminator(batch, fake)
+    assert gan.seen.keys() == {"real", "fake"}
+    for of, logits in gan.seen.items():
+        assert (logits.shape, logits.requires_grad) == ((8,), False)
+        torch.testing.assert_close(logits, expected[of].view(-1).detach())
+        torch.testing.assert_close(logits.mean(), metrics[f"{of}_logit"])
+    by_d = gan.seen
+    kept = {of: logits.clone() for of, logits in by_d.items()}
+    expected = {"real": nets["discriminator"](batch.x), "fake": nets["discriminator"](fake)}
+    metrics = gan.step_generator(batch, fake)
+    assert gan.seen.keys() == {"real", "fake"}
+    assert not any(logits.requires_grad for logits in gan.seen.values())
+    torch.testing.assert_close(gan.seen["fake"], expected["fake"].view(-1).detach())
+    real = expected["real"].view(-1).detach() if losses.get(name).paired else kept["real"]
+    torch.testing.assert_close(gan.seen["real"], real)
+    torch.testing.assert_close(losses.get(name).generator(real, gan.seen["fake"]), metrics["g_loss"])
+    assert all(torch.equal(by_d[of], kept[of]) for of in kept)  # who kept the older ones still has them
+
+
+def test_seen_begins_anew_with_another_state():
+    gan = GAN(networks())
+    gan.step_generator(batches()())
+    assert gan.seen.keys() == {"fake"}
+    gan.load_state_dict(gan.state_dict())
+    assert gan.seen == {}
 
 
 def test_penalty_is_part_of_what_d_minimises_and_not_of_d_loss():

@@ -14,6 +14,7 @@ from torch import nn
 
 from gan_tutorial import data, models
 from gan_tutorial.algorithms import GANSettings
+from gan_tutorial.algorithms.gan import OPTIMIZERS
 from gan_tutorial.errors import InputError
 from gan_tutorial.live import code
 from gan_tutorial.live.code import Event, as_recipe, as_script
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 SEED, STEPS = 5, 12
 RING = recipe("ring-mlp", batch_size=32, model__g_width=16, model__d_width=16)
 DIGITS = recipe("dcgan-digits8", batch_size=16, model__z_dim=8, model__g_width=8, model__d_width=8)
+SGD = RING.with_changes({"optimizer": "sgd", "lr_g": 0.1, "lr_d": 0.2})
 AVATARS = recipe("dcgan-avatars", batch_size=8, model__z_dim=8, model__g_width=4, model__d_width=4)  # BatchNorm in D
 BY_HAND = [
     Event(0, "step_generator"),
@@ -36,8 +38,11 @@ CHANGES = [
     Event(0, changes={"lr_d": 3e-3}),
     Event(3, changes={"lr_g": 2e-3, "beta1": 0.0}),
     Event(3, changes={"lr_g": 5e-4}),
+    Event(4, changes={"optimizer": "sgd"}),
     Event(5, changes={"loss": "hinge", "n_critic": 2}),
+    Event(6, changes={"lr_d": 0.1}),
     Event(7, changes={"g_steps": 3, "n_critic": 0}),
+    Event(8, changes={"optimizer": "adam", "lr_d": 1e-3}),
     Event(9, changes={"r1": 1, "n_critic": 3, "loss": "relativistic"}),
     Event(10, changes={"r1": 0, "gradient_penalty": 2.0}),
 ]
@@ -134,6 +139,8 @@ def test_discriminators_with_every_norm(norm, tmp_path):
         {"n_critic": 0},
         {"g_steps": 0},
         {"lr_g": 0, "lr_d": 1e-5, "beta2": 0.9},
+        {"optimizer": "sgd", "lr_g": 0.1, "lr_d": 0.2},
+        {"data": "digits8", "model": "dcgan", "model.d_width": 8, "optimizer": "sgd", "lr_g": 0.1},
     ],
     ids=str,
 )
@@ -161,6 +168,19 @@ def test_the_script_of_a_plain_run_is_short_and_says_nothing_of_what_it_did_not_
     assert "steps, batch_size, z_dim = 0, 3000, 256, 2" in text
 
 
+def test_a_script_has_the_optimisers_that_the_run_had():
+    steps, told = [Event(2, changes={"lr_g": 0.1, "beta1": 0.0})], {"seed": SEED, "steps": STEPS}
+    plain = as_script(RING, events=steps, **told)
+    descent = as_script(RING.with_changes({"optimizer": "sgd"}), events=steps, **told)
+    both = as_script(RING, events=[*steps, Event(3, changes={"optimizer": "sgd"})], **told)
+    assert [(text.count("optim.Adam("), text.count("optim.SGD(")) for text in (plain, descent, both)] == [
+        (2, 0), (0, 2), (2, 2)
+    ]  # fmt: skip
+    assert "betas" not in descent
+    by_hand = as_script(RING, events=[Event(3, changes={"optimizer": "sgd"})], seed=SEED, steps=3)
+    assert by_hand == as_script(RING, seed=SEED, steps=3)
+
+
 def test_events_without_effect_are_left_out():
     idle = [Event(3, changes={"lr_g": RING.settings.lr_g}), Event(STEPS, changes={"lr_g": 1.0}), Event(99, "set")]
     told = {"seed": SEED, "steps": STEPS}
@@ -184,7 +204,7 @@ def test_ruff_has_nothing_to_say(tmp_path):
     everything |= {"beta1": 0.1, "beta2": 0.9, "lr_g": 0.123456789012345, "r1": 1.5, "r2": 2.5, "gradient_penalty": 10}
     runs = [
         (replace(made, settings=replace(made.settings, loss=loss, **PENALTIES[penalty])), events)
-        for made in (RING, DIGITS, AVATARS, RING.with_changes({"model.d_depth": 5}), replace(RING, name="mine"))
+        for made in (RING, DIGITS, AVATARS, RING.with_changes({"model.d_depth": 5}), replace(RING, name="mine"), SGD)
         for loss, penalty in zip(LOSSES, [*PENALTIES, "none"], strict=True)
         for events in ((), BY_HAND, CHANGES, CHANGES + BY_HAND, slider, hand, [Event(7, changes=everything)])
     ]
@@ -328,8 +348,9 @@ def test_a_recipe_is_told_by_what_differs_from_the_one_of_its_name(changes, writ
 def test_every_loss_setting_and_field_is_known_here():
     """A new one has to be written into the scripts: do so in gan_tutorial/live/code.py, then add it here."""
     assert code._LOSSES.keys() == LOSSES.keys()
+    assert code._OPTIMIZERS.keys() == set(OPTIMIZERS)
     assert {f.name for f in fields(GANSettings)} == {
-        *("loss", "lr_g", "lr_d", "beta1", "beta2", "n_critic", "g_steps", "penalty_every"),
+        *("loss", "optimizer", "lr_g", "lr_d", "beta1", "beta2", "n_critic", "g_steps", "penalty_every"),
         *code._PENALTIES,
     }
     never_computed = {"name", "summary", "checkpoint_every", "keep_checkpoints", "log_every", "sample_every"}

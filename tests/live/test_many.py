@@ -62,6 +62,14 @@ def test_every_cell_is_the_lone_run_of_its_recipe(loss, more):
     assert weights < (3e-4 if loss in ROUGH else 2e-5)
 
 
+# Ten seeds of each loss: within 2e-5, 1e-4 and 8e-9. A rate wrong by a tenth gives at least 5e-3, 0.1 and 1e-4.
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_map_of_gradient_descent(loss):
+    rates = {"x": ("lr_g", [0.03, 0.1, 0.3]), "y": ("lr_d", [0.03, 0.1])}
+    losses, samples, weights = spread(StabilityMap(small(loss=loss, optimizer="sgd", r1=0.1), **rates, seed=1))
+    assert (losses < 5e-4, samples < 3e-3, weights < 2e-5) == (True, True, True)
+
+
 ALL = {"gradient_penalty": 1.0, "zero_gradient_penalty": 0.3, "r1": 0.2, "r2": 0.1}
 
 
@@ -71,9 +79,10 @@ ALL = {"gradient_penalty": 1.0, "zero_gradient_penalty": 0.3, "r1": 0.2, "r2": 0
         (("lr_g", [1e-3]), ("r1", [0.1, 1, 10]), {**ALL, "penalty_every": 3}, 1),
         (("gradient_penalty", [0, 1, 10.0]), ("zero_gradient_penalty", [0, 1]), {"noise": "uniform"}, 4),
         (("n_critic", [0, 1, 3]), ("g_steps", [1, 2]), {}, 6),
+        (("optimizer", ["sgd", "adam"]), ("lr_d", [1e-3, 0.01]), {"r2": 1.0}, 2),
         (("beta1", [0, 0.9]), ("loss", ["minimax", "least-squares"]), {"data": "two-moons", "ema": 0.9}, 4),
     ],
-    ids=["all penalties", "a penalty off and on", "updates", "others"],
+    ids=["all penalties", "a penalty off and on", "updates", "optimizers", "others"],
 )
 def test_any_two_settings_may_vary(x, y, base, stacks):
     grid = StabilityMap(small(**base), x=x, y=y, seed=2)

@@ -72,6 +72,19 @@ def test_two_halves_train_like_one_whole(two, tmp_path):
         assert a == pytest.approx(b, abs=1e-4)
 
 
+def test_two_halves_descend_like_one_whole(tmp_path):
+    descent = {"optimizer": "sgd", "lr_g": 0.1, "lr_d": 0.1}
+    train(tmp_path / "two", 10, *(part for name, value in descent.items() for part in ("--set", f"{name}={value}")))
+    one = Trainer(recipe("ring-mlp").with_changes({**CHANGES, **descent}), device="cpu")
+    for _ in one.run(10):
+        pass
+    halves, state, _ = newest(tmp_path / "two")
+    assert (state["world"], state["settings"]) == (2, dict(vars(one.settings)))
+    for role, network in one.networks.items():
+        for name, tensor in network.state_dict().items():
+            torch.testing.assert_close(halves[f"network.{role}.{name}"], tensor, rtol=0, atol=1e-6)
+
+
 def test_resumed_pair_equals_its_unbroken_twin(two, tmp_path):
     train(tmp_path / "run", 13)
     train(tmp_path / "run", 30, "--resume")

@@ -10,7 +10,7 @@ from torch import nn
 from gan_tutorial import data
 from gan_tutorial.errors import CheckpointError, DivergedError, InputError
 from gan_tutorial.metrics import mode_coverage
-from gan_tutorial.training import Trainer, recipe, resolve_device
+from gan_tutorial.training import Trainer, checkpoint, recipe, resolve_device
 from gan_tutorial.training.ema import EMA
 from gan_tutorial.training.trainer import read_run
 
@@ -239,6 +239,40 @@ def test_a_snapshot_brings_back_what_followed_it(base, at):
     for name, t in snapshot.tensors.items():
         assert torch.equal(t, kept[name]), f"training changed the snapshot's {name}"
     assert snapshot.nbytes == sum(t.nbytes for t in kept.values())
+
+
+@pytest.mark.parametrize("base", [RING, DIGITS], ids=["ring", "digits"])
+def test_sgd_and_adam_by_turns_resume_bitwise(tmp_path, base):
+    turns = {4: {"optimizer": "adam"}, 12: {"optimizer": "sgd", "lr_d": 0.1}, 24: {"optimizer": "adam", "lr_d": 1e-3}}
+
+    def train(trainer, until=30):
+        for metrics in trainer.run(until - trainer.step):
+            trainer.configure(**turns.get(metrics["step"], {}))
+
+    base = base.with_changes({"optimizer": "sgd", "lr_g": 0.01})
+    start = Trainer(base, device="cpu")
+    drain(start.run(3))
+    assert not any(name.startswith("optimizer.") for name in start.snapshot().tensors)  # SGD has no state
+    train(unbroken := Trainer(base, device="cpu", out=tmp_path / "a"))
+    train(Trainer(base, device="cpu", out=tmp_path / "b"), until=23)
+    resumed = Trainer(base, device="cpu", out=tmp_path / "b", resume=True)
+    assert resumed.settings.optimizer == "sgd"
+    train(resumed)
+    assert_equal_state(unbroken, resumed)
+
+
+def test_a_run_from_before_the_optimizer_could_be_chosen_goes_on(tmp_path):
+    drain(Trainer(RING, device="cpu", out=tmp_path).run(10))
+    run, (path,) = tmp_path / "run.json", (tmp_path / "checkpoints").glob("*.json")
+    described, entry = json.loads(run.read_text()), json.loads(path.read_text())
+    assert described["recipe"]["settings"].pop("optimizer") == entry["state"]["settings"].pop("optimizer") == "adam"
+    del entry["check"]
+    run.write_text(json.dumps(described))
+    path.write_text(json.dumps({**entry, "check": checkpoint._check(entry)}))
+    resumed, unbroken = Trainer(RING, device="cpu", out=tmp_path, resume=True), Trainer(RING, device="cpu")
+    drain(resumed.run(5))
+    drain(unbroken.run(15))
+    assert_equal_state(resumed, unbroken)
 
 
 def test_resume_drops_a_log_line_that_a_crash_cut_short(tmp_path):
