@@ -36,14 +36,17 @@ class History:
     Attributes:
         budget: bytes that the snapshots' tensors may take together (the first and the last stay in any case).
         position: index of the moment that the run is at; -1 before the first.
+        most: moments at most, >= 2: a slider can't tell more apart.
     """
 
     budget: int = 64 * 2**20
     position: int = -1
+    most: int = 400
     _moments: list[Moment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         require_integer("budget", self.budget, 0)
+        require_integer("most", self.most, 2)
 
     def __len__(self) -> int:
         return len(self._moments)
@@ -71,7 +74,7 @@ class History:
         if self._moments and self._moments[-1].step == moment.step:
             self._moments.pop()
         self._moments.append(moment)
-        while len(self._moments) > 2 and self.nbytes > self.budget:
+        while len(self._moments) > 2 and (self.nbytes > self.budget or len(self) > self.most):
             del self._moments[least_missed(self.steps)]
         self.position = len(self._moments) - 1
 
@@ -80,3 +83,11 @@ def least_missed(steps: list[int]) -> int:
     """The index of the inner step (of three or more, ascending) whose going leaves the smallest gap for its age."""
     gaps = {i: (steps[i + 1] - steps[i - 1]) / (steps[-1] - steps[i]) for i in range(1, len(steps) - 1)}
     return min(gaps, key=lambda i: gaps[i])
+
+
+def thinned(steps: list[int], most: int) -> list[int]:
+    """At most `most` (two at least) of the steps, their gaps growing with their age; the first and the last stay."""
+    kept = list(steps)
+    while len(kept) > max(2, most):
+        del kept[least_missed(kept)]
+    return kept

@@ -6,17 +6,21 @@ import base64
 import bisect
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gan_tutorial.errors import require_integer
+from gan_tutorial.errors import InputError, require_integer, unknown
 from gan_tutorial.live import replay
+from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.panel import Panel
 from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import HEIGHT, WIDTH, describe, paint
 from gan_tutorial.training import Recipe, Trainer
 
+if TYPE_CHECKING:
+    from gan_tutorial.live.widget import Face
+
 # Open panels that a notebook's cell has made, with the cell and the one of its executions that made them.
-_made_in_cells: weakref.WeakKeyDictionary[Panel, tuple[str, str]] = weakref.WeakKeyDictionary()
+_made_in_cells: weakref.WeakKeyDictionary[Face | Panel, tuple[str, str]] = weakref.WeakKeyDictionary()
 
 
 class Lab:
@@ -31,15 +35,27 @@ class Lab:
         device: "cpu" (best for small networks), "auto", "cuda", "mps".
         threads: CPU threads of the training, >= 1; the rest of the process keeps its own number.
         dataset: trains on this instead of the recipe's data.
+        language: of the words in the page: "en" or "zh".
+        front: "canvas", the whole lab, drawn by the page itself (needs anywidget); "core", a plainer one of ipywidgets
+            alone; "auto", the first that is installed.
 
     Raises :class:`~gan_tutorial.errors.InputError` for anything of the above that can't be.
     """
 
     def __init__(
-        self, recipe: Recipe | str, *, seed: int = 0, device: str = "cpu", threads: int = 1, dataset: Any = None
+        self,
+        recipe: Recipe | str,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        threads: int = 1,
+        dataset: Any = None,
+        language: str = "en",
+        front: str = "auto",
     ) -> None:
+        make = _fronts(front)
         self.session = Session(recipe, seed=seed, device=device, threads=threads, dataset=dataset)
-        self.panel = Panel(self.session)
+        self.panel = make(self.session, language)
         cell, execution = _here()
         if cell:
             for panel, (its_cell, its_execution) in list(_made_in_cells.items()):
@@ -62,9 +78,7 @@ class Lab:
         Raises :class:`~gan_tutorial.errors.InputError` if one of them can't be; then none is changed.
         """
         self.session.configure(**settings)
-        if not self.panel.closed:
-            self.panel.show_settings()
-            self._show(self.session.frame())
+        self._show(self.session.frame())
 
     def play(self) -> None:
         """Train for as long as a page shows the lab."""
@@ -78,16 +92,53 @@ class Lab:
 
     def reset(self) -> None:
         """New networks from the same seed, with the settings as they are now."""
-        self._show(self.session.reset())
+        self._done(self.session.reset())
+
+    def rebuild(self, **changes: Any) -> None:
+        """Begin anew with other `data`, `noise`, `seed` or options of the model, such as `z_dim=1, g_width=14`; the
+        settings stay. Raises :class:`~gan_tutorial.errors.InputError` if one of them can't be; then nothing changes."""
+        self._done(self.session.rebuild(**changes))
+
+    def draw(self, points: Any) -> None:
+        """Begin anew on your own density: at most 500 points (N, 2) in the units of the data shown. Raises
+        :class:`~gan_tutorial.errors.InputError` for anything else."""
+        self._done(self.session.draw(points))
+
+    def start(self, name: str) -> None:
+        """Begin with a run that the package brings along, see :func:`gan_tutorial.live.saved.starts`."""
+        self._done(self.session.start(name))
 
     def go(self, step: int) -> None:
         """Be at an earlier (or later) moment of the run again, with the settings of then: at the newest that is kept up
         to `step`. Training on from there replaces what came after it. `lab.steps` lists the moments."""
         require_integer("step", step, 0)
-        frame = self.session.go(bisect.bisect_right(self.steps, step) - 1)
-        if not self.panel.closed:
-            self.panel.show_settings()
-        self._show(frame)
+        self._done(self.session.go(bisect.bisect_right(self.steps, step) - 1))
+
+    def pin(self) -> None:
+        """Put the run aside as it is, to see it beside the next one: at the same steps, on the same axes."""
+        self.session.pin()
+        self._show_pinned()
+
+    def unpin(self) -> None:
+        """Show no other run any more."""
+        self.session.unpin()
+        self._show_pinned()
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Keep the run in a file, to go on from there with :meth:`load`; returns the path.
+
+        Raises :class:`~gan_tutorial.errors.InputError` if there is a file already or it can't be written.
+        """
+        return replay.write(path, self.session.save, overwrite=overwrite)
+
+    def load(self, path: str | Path) -> None:
+        """Go on from a run that :meth:`save` has kept. Raises :class:`~gan_tutorial.errors.InputError` if the file
+        can't be read or holds something else; then nothing changes."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"path: {str(path)!r} can't be read ({error.strerror or error})") from error
+        self._done(self.session.load(content))
 
     @property
     def steps(self) -> list[int]:
@@ -114,9 +165,19 @@ class Lab:
         """The picture as a PNG file, 1440 x 680 pixels."""
         return paint(self.session.frame(), "png")
 
-    def _show(self, frame: Any = None) -> None:
+    def _show(self, frame: Frame | None = None) -> None:
         if not self.panel.closed:
+            self.panel.show_settings()
             self.panel.show(frame)
+
+    def _show_pinned(self) -> None:
+        if not self.panel.closed:
+            self.panel.show_pinned()
+
+    def _done(self, frame: Frame | None) -> None:
+        if frame is None:
+            raise InputError(self.session.message)
+        self._show(frame)
 
     def __repr__(self) -> str:
         return f"<Lab {self.trainer.recipe.name} at step {self.trainer.step}>"
@@ -132,6 +193,22 @@ class Lab:
             view = {"version_major": 2, "version_minor": 0, "model_id": self.panel.box.model_id}
             bundle["application/vnd.jupyter.widget-view+json"] = view
         return bundle, {"image/png": {"width": WIDTH, "height": HEIGHT, "alt": describe(frame)}}
+
+
+def _fronts(front: str) -> type[Face] | type[Panel]:
+    if front not in ("auto", "canvas", "core"):
+        raise unknown("front", front, ("auto", "canvas", "core"))
+    if front == "core":
+        return Panel
+    try:
+        from gan_tutorial.live.widget import Face
+    except ModuleNotFoundError as error:
+        if error.name != "anywidget":
+            raise
+        if front == "auto":
+            return Panel
+        raise InputError("anywidget: front='canvas' needs it; install it with: pip install anywidget") from None
+    return Face
 
 
 def _here() -> tuple[str, str]:

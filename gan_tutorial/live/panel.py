@@ -14,7 +14,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from gan_tutorial.errors import InputError
-from gan_tutorial.live.session import Frame, Session
+from gan_tutorial.live.frame import Frame
+from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import WIDTH, describe, paint
 from gan_tutorial.losses import LOSSES
 
@@ -79,7 +80,7 @@ class Panel:
     Sliders exist for those settings that the session's algorithm has.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, language: str = "en") -> None:
         self.session = session
         self.closed = False
         self._following = False
@@ -166,6 +167,9 @@ class Panel:
                 widget.value = getattr(self.session.trainer.settings, name)
         finally:
             self._following = False
+
+    def show_pinned(self) -> None:
+        """Nothing to do: this face shows one run."""
 
     def close(self) -> None:
         """Take the widgets out of the page and the kernel. The session pauses."""

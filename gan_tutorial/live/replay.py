@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,10 @@ import numpy as np
 from PIL import Image
 
 from gan_tutorial.errors import InputError
-from gan_tutorial.live.history import least_missed
-from gan_tutorial.live.session import Frame, Session
+from gan_tutorial.live.frame import Frame
+from gan_tutorial.live.history import thinned
+from gan_tutorial.live.packing import as_text, pack
+from gan_tutorial.live.session import Session
 from gan_tutorial.training.checkpoint import write_atomically
 
 LIMIT = 3_000_000  # bytes of a page
@@ -131,96 +130,43 @@ def export(
 
     Raises :class:`~gan_tutorial.errors.InputError` if there is a file already, the disk refuses, or no page fits.
     """
+    return write(path, lambda: page(session, title=title, words=words).encode(), overwrite=overwrite)
+
+
+def write(path: str | Path, content: Callable[[], bytes], *, overwrite: bool) -> Path:
+    """Write a new file, all of it or none; returns its path. Raises InputError if that can't be."""
     path = Path(path)
     if path.exists() and not overwrite:
         raise InputError(f"path: {str(path)!r} exists already; choose another name or pass overwrite=True")
     if not path.parent.is_dir() or path.is_dir():
         raise InputError(f"path: {str(path)!r} is not a file in a folder that exists")
-    recipe, texts = session.trainer.recipe, {**WORDS, **(words or {})}
-    frames = _walk(session, _LADDER[0][0])
-    for most, quality in _LADDER:
-        kept = set(_thin([f.step for f in frames], most))
-        page = _page(
-            [f for f in frames if f.step in kept], quality, title or recipe.name, recipe.summary, texts
-        ).encode()
-        if len(page) < LIMIT:
-            break
-    else:
-        raise InputError(
-            f"path: the run does not fit into {LIMIT:,} bytes, even with {most} moments; use smaller images"
-        )
+    made = content()
     try:
-        write_atomically(path, page)
+        write_atomically(path, made)
     except OSError as error:
         raise InputError(f"path: {str(path)!r} can't be written ({error.strerror or error})") from error
     return path
 
 
-def pack(frame: Frame, quality: int = 0) -> dict[str, Any]:
-    """A frame as plain JSON values, for `decode` of front/renderer.js; NaN becomes None.
-
-    Points are int16, 8192 to the extent and -32768 for NaN; D's map uint8, 254 for 1 and 255 for NaN; curves float32;
-    all little-endian in base64. Images are one sheet, {url, n, columns, width, height}.
-    """
-    values: dict[str, Any] = {name: getattr(frame, name) for name in ("step", "probability", "extent", "modes")}
-    values["settings"] = dict(frame.settings)
-    for name in ("d_loss", "g_loss"):
-        value = getattr(frame, name)
-        values[name] = value if math.isfinite(value) else None
-    for name in ("d_curve", "g_curve"):
-        values[name] = _base64(getattr(frame, name).astype("<f4"))
-    for name in ("real", "fake"):
-        x = getattr(frame, name)
-        values[name] = _sheet(x, quality) if frame.is_image else _points(x, frame.extent)
-    if frame.heat is not None:
-        level = np.clip(frame.heat, 0, 1) * 254
-        values["heat"] = _base64(np.where(np.isnan(level), 255, np.round(level)).astype("u1"))
-    return values
+def page(session: Session, *, title: str = "", words: Mapping[str, Any] | None = None) -> str:
+    """The page that :func:`export` writes, as text."""
+    recipe, texts = session.trainer.recipe, {**WORDS, **(words or {})}
+    frames = _walk(session, _LADDER[0][0])
+    for most, quality in _LADDER:
+        kept = set(thinned([f.step for f in frames], most))
+        text = _page([f for f in frames if f.step in kept], quality, title or recipe.name, recipe.summary, texts)
+        if len(text.encode()) < LIMIT:
+            return text
+    raise InputError(f"path: the run does not fit into {LIMIT:,} bytes, even with {most} moments; use smaller images")
 
 
 # -- the run ----------------------------------------------------------------------------------------------------------
 def _walk(session: Session, most: int) -> list[Frame]:
     """Frames of at most `most` of the moments that the session keeps."""
     steps = session.history.steps
-    frames = session.frames([steps.index(step) for step in _thin(steps, most)])
+    frames = session.frames([steps.index(step) for step in thinned(steps, most)])
     small = (replace(f, real=_shrink(f.real), fake=_shrink(f.fake)) if f.is_image else f for f in frames)
     return list(small)
-
-
-def _thin(steps: list[int], most: int) -> list[int]:
-    """At most `most` of the steps, their gaps growing with their age; the first and the last stay."""
-    kept = list(steps)
-    while len(kept) > max(2, most):
-        del kept[least_missed(kept)]
-    return kept
-
-
-# -- packing ----------------------------------------------------------------------------------------------------------
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def _points(points: np.ndarray, extent: float) -> str:
-    scaled = np.clip(np.round(points.astype(np.float64) / extent * 8192), -32767, 32767)
-    return _base64(np.where(np.isnan(scaled), -32768, scaled).astype("<i2"))
-
-
-def _sheet(images: np.ndarray, quality: int) -> dict[str, Any]:
-    """Images (n, H, W, C) uint8 as one picture without gaps, 6 in a row."""
-    n, height, width, channels = images.shape
-    columns = min(n, 6)
-    sheet = np.zeros((math.ceil(n / columns) * height, columns * width, channels), np.uint8)
-    for i, pixels in enumerate(images):
-        top, left = i // columns * height, i % columns * width
-        sheet[top : top + height, left : left + width] = pixels
-    buffer, picture = io.BytesIO(), Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
-    if quality:
-        picture.convert("RGB").save(buffer, "WEBP", quality=quality, method=4)
-    else:
-        picture.save(buffer, "PNG", compress_level=9)
-    kind = "webp" if quality else "png"
-    url = f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return {"url": url, "n": n, "columns": columns, "width": width, "height": height}
 
 
 def _shrink(images: np.ndarray) -> np.ndarray:
@@ -234,7 +180,7 @@ def _shrink(images: np.ndarray) -> np.ndarray:
 
 # -- the page ---------------------------------------------------------------------------------------------------------
 def _page(frames: list[Frame], quality: int, title: str, summary: str, words: Mapping[str, Any]) -> str:
-    packed = [pack(frame, quality) for frame in frames]
+    packed = [as_text(pack(frame, quality)) for frame in frames]
     start, modes, same = packed[0]["settings"], packed[-1]["modes"], ("real", "extent", "d_curve", "g_curve")
     for values in packed:
         settings = values.pop("settings")
@@ -265,17 +211,17 @@ def _page(frames: list[Frame], quality: int, title: str, summary: str, words: Ma
         numbers="\n".join([*numbers, *([number("modes", "modes")] if modes else [])]),
         settings="\n".join(settings),
         style=_front("replay.css"),
-        script=_script(),
+        script=re.sub(r"^export ", "", script("replay.js"), flags=re.M),
         run=_json(run),
         words=_json(words),
         **texts,
     )
 
 
-def _script() -> str:
-    """Both modules as one: an inline module can't import another."""
-    modules = _front("renderer.js") + re.sub(r"^import .*\n", "", _front("replay.js"), flags=re.M)
-    return re.sub(r"^export ", "", modules, flags=re.M)
+def script(name: str) -> str:
+    """The renderer and another module of front/ as one: neither an inline module nor a widget's can import."""
+    renderer = re.sub(r"^export ", "", _front("renderer.js"), flags=re.M)
+    return renderer + re.sub(r"^import .*\n", "", _front(name), flags=re.M)
 
 
 def _front(name: str) -> str:

@@ -2,80 +2,59 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from gan_tutorial import plots
-from gan_tutorial.errors import DivergedError, InputError, require, require_integer
-from gan_tutorial.live.code import Event, as_recipe, as_script
-from gan_tutorial.live.history import History, Moment
-from gan_tutorial.metrics import mode_coverage
+from gan_tutorial import data, models
+from gan_tutorial.data import from_points
+from gan_tutorial.errors import DivergedError, InputError, require, require_integer, unknown
+from gan_tutorial.live import saved
+from gan_tutorial.live.code import EMBEDDED, Event, as_recipe, as_script
+from gan_tutorial.live.diagnosis import Finding, diagnose
+from gan_tutorial.live.frame import Curve, Frame, Look, View
+from gan_tutorial.live.history import History, Moment, thinned
+from gan_tutorial.live.many import Axis, StabilityMap
+from gan_tutorial.live.slow import Part, tell
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training import recipe as recipe_named
 
-POINTS = 512  # real and generated points in a frame
-GRID = 50  # cells of D's map along one axis
-IMAGES, REAL_IMAGES = 36, 12  # generated and real images in a frame
+FOLDED = ("d_loss", "g_loss", "real_logit", "fake_logit")  # metrics of every step that become curves
+JITTER = 0.02  # of a drawing's half side: how far its points are spread
 _PATIENCE_S = 1.0  # how long a command waits for the step under way
 _KEEP_EVERY = 50  # steps between two kept moments in a headless run
+_MEASURE_S, _MEASURE_SHARE = 0.1, 0.1  # measure at most so often, and for so much of the time
+_PINNED = 60  # moments of a pinned run
+_DATA_OPTIONS = {"mnist": {"size": 32}}  # what a data set needs in order to suit the lab's networks
 
 
 ByHand = Literal["step_discriminator", "step_generator"]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What there is to see at one moment of a training. Plain numbers and arrays, nothing that changes later.
+class Pinned:
+    """A run that was put aside to compare others with: `frames` of its moments in order, `facts` (data, seed, model and
+    settings by name) and the `look` of its frames."""
 
-    Attributes:
-        step: steps taken so far.
-        steps_per_second: of the last burst; 0 before the first.
-        settings: the settings in force, by name.
-        real: points (n, 2) float32, or images (n, H, W, C) uint8; the same ones in every frame.
-        fake: samples of the generator (live weights, not their average) for the same latents in every frame.
-        heat: how real each point of a grid over [-extent, extent]^2 looks to D, (50, 50) from 0 to 1, y running upwards
-            with the row; None for images.
-        probability: whether `heat` is D's probability of "real"; some losses only order the points.
-        extent: half the side of the square shown, in the data's units; 0 for images.
-        d_loss, g_loss: of the last step that updated the network; NaN before the first.
-        d_curve, g_curve: (k, 2) steps and losses, k < 256, averaged over neighbouring steps in long runs.
-        modes: (covered, all), where the data has modes, see :func:`gan_tutorial.metrics.modes.mode_coverage`.
-    """
-
-    step: int
-    steps_per_second: float
-    settings: dict[str, Any]
-    real: np.ndarray
-    fake: np.ndarray
-    heat: np.ndarray | None
-    probability: bool
-    extent: float
-    d_loss: float
-    g_loss: float
-    d_curve: np.ndarray
-    g_curve: np.ndarray
-    modes: tuple[int, int] | None
-
-    @property
-    def is_image(self) -> bool:
-        return self.real.ndim == 4
+    frames: list[Frame]
+    facts: dict[str, Any]
+    look: Look
 
 
 class Session:
     """A :class:`~gan_tutorial.training.Trainer` and who may turn its crank when.
 
     `state` is "idle" (at step 0), "playing" (every tick trains), "paused" or "failed" (only a reset helps); `message`
-    is one line about the last thing that was refused or went wrong, else empty. `step_s` is how many seconds the last
-    step of a burst took.
+    is one line about the last thing that was refused or went wrong, else empty; `details` is the traceback of an error
+    that nobody foresaw. `step_s` is how many seconds the last step of a burst took. `view` is what frames hold, `look`
+    what never changes in them, `findings` what the diagnosis sees, `pinned` the run to compare with, if any, and `map`
+    the stability map, if one is open.
 
     Commands may come from any thread. A tick that finds another one at work is dropped; any other command waits for up
     to a second and is then refused. Settings are taken up between two steps; of several values for one the newest wins.
@@ -102,7 +81,10 @@ class Session:
     ) -> None:
         require_integer("threads", threads, 1)
         self.seed, self.device, self.threads = seed, device, threads
-        self.message = ""
+        self.message, self.details = "", ""
+        self.view = View()
+        self.pinned: Pinned | None = None
+        self.map: StabilityMap | None = None
         self._lock = threading.RLock()
         self._pending: dict[str, Any] = {}
         self.history = History(memory)
@@ -110,25 +92,26 @@ class Session:
         with self._computing():
             self._begin(recipe_named(recipe), dataset)
 
-    def _begin(self, recipe: Recipe, dataset: Any) -> None:
-        self.trainer = Trainer(recipe, seed=self.seed, device=self.device, dataset=dataset)
-        data: Any = self.trainer.dataset
-        shown = data.is_image or tuple(data.sample_shape) == (2,)
-        require(shown, "data", data.name, "points in the plane or images; the lab can't draw others")
-        n = min(REAL_IMAGES, len(data)) if data.is_image else POINTS
-        self._real = data.sample(n, torch.Generator().manual_seed(0)).x.cpu()
-        self._curves = {"d_loss": _Curve(), "g_loss": _Curve()}
+    def _begin(self, recipe: Recipe, dataset: Any, seed: int | None = None) -> None:
+        seed = self.seed if seed is None else seed
+        trainer = Trainer(recipe, seed=seed, device=self.device, dataset=dataset)
+        self.trainer, self.look, self.seed = trainer, Look(trainer), seed
+        self._curves = {name: Curve() for name in FOLDED}
         self.events: list[Event] = []
+        self.findings: list[Finding] = []
         self.history = History(self.history.budget)
         self._unread: list[dict[str, Any]] = []
         self._speed, self._last_tick, self.step_s = 0.0, 0.0, 0.0
-        self.state = "idle"
+        self._measure_at, self._until = 0.0, 0
+        self.state, self.message, self.details = "idle", "", ""
+        self._measure()
         self._remember()
 
     # -- commands -----------------------------------------------------------------------------------------------------
-    def play(self) -> None:
-        """From now on, every tick trains."""
+    def play(self, until: int = 0) -> None:
+        """From now on, every tick trains; up to step `until`, if that is still to come."""
         if self.state in ("idle", "paused"):
+            self._until = until if until > self.trainer.step else 0
             self.state, self.message = "playing", ""
 
     def pause(self) -> None:
@@ -172,13 +155,181 @@ class Session:
 
         def begin_again() -> None:
             self._apply()
-            again = replace(self.trainer.recipe, settings=self.trainer.settings)
-            self._begin(again, self.trainer.dataset)
-            self.message = ""
+            self._begin(replace(self.trainer.recipe, settings=self.trainer.settings), self.trainer.dataset)
 
         self.pause()
         return self._do(begin_again)
 
+    def rebuild(self, **changes: Any) -> Frame | None:
+        """Begin anew with other data, another model or another seed; the settings stay as they are now.
+
+        Names are `data`, `noise`, `seed` and the model's options (`z_dim`, `g_width`, `g_depth`, `d_width`, `d_depth`).
+        Data must be of the kind that there is, points or images. None if refused, see `message`; then nothing changes.
+        """
+
+        def begin() -> None:
+            self._apply()
+            recipe, dataset, wanted = self.trainer.recipe, self._own_data, dict(changes)
+            recipe = replace(recipe, settings=self.trainer.settings)
+            seed = wanted.pop("seed", self.seed)
+            if "data" in wanted:
+                kinds = {name: data.describe(name).kind for name in data.names()}
+                kind = "images" if self.trainer.dataset.is_image else "points"
+                known = [name for name in kinds if kinds[name] == kind]
+                if wanted["data"] not in known:
+                    raise unknown("data", wanted["data"], known)
+                recipe, dataset = replace(recipe, data_options=_DATA_OPTIONS.get(wanted["data"], {})), None
+            options = models.options(recipe.model)
+            for name in wanted:
+                if name not in ("data", "noise", *options):
+                    raise unknown("name", name, ["data", "noise", "seed", *options])
+            named = {f"model.{name}" if name in options else name: value for name, value in wanted.items()}
+            self._begin(recipe.with_changes(named), dataset, seed)
+            self._own_data = dataset
+
+        return self._anew(begin)
+
+    def draw(self, points: Any) -> Frame | None:
+        """Begin anew on a density of the reader's own: at most 500 points (N, 2) in the data's units, each spread a
+        little. None if refused, see `message`."""
+
+        def begin() -> None:
+            self._apply()
+            require(not self.trainer.dataset.is_image, "draw", "images", "a lab on points in the plane")
+            require(len(points) <= EMBEDDED, "points", len(points), f"at most {EMBEDDED} points")
+            drawing = from_points(points, jitter=JITTER * self.look.extent)
+            drawing.extent = max(drawing.extent, self.look.extent)  # the square that it was drawn in
+            self._begin(replace(self.trainer.recipe, settings=self.trainer.settings), drawing)
+            self._own_data = drawing
+
+        return self._anew(begin)
+
+    def save(self) -> bytes:
+        """The run, to be kept in a file: the present moment and as many others as fit in 8 MB, see `live.saved`."""
+        with self._lock:
+            self._apply()
+            return saved.dumps(self.trainer.recipe, self.seed, self._own_data, self.history)
+
+    def load(self, content: bytes) -> Frame | None:
+        """Go on from a run that :meth:`save` has written. None if refused, see `message`; then nothing changes."""
+
+        def begin() -> None:
+            run = saved.loads(content)
+            recipe, history = run.recipe, run.history
+            self._begin(recipe, run.dataset, run.seed)
+            self._own_data = run.dataset
+            history.budget, self.history = self.history.budget, history
+            self._travel(len(history) - 1)
+
+        return self._anew(begin)
+
+    def start(self, name: str) -> Frame | None:
+        """Begin with a run that the package brings along, some way into its training; see `live.saved.starts`."""
+        return self.load(saved.start(name))
+
+    def pin(self) -> None:
+        """Put the run as it is aside, to see other runs beside it: `pinned`."""
+        with self._lock:
+            self._apply()
+            steps = self.history.steps
+            view, self.view = self.view, View(("heat", "manifold", "real", "fake"))
+            try:
+                frames = self.frames([steps.index(step) for step in thinned(steps, _PINNED)])
+            finally:
+                self.view = view
+            self.pinned = Pinned(frames, self._facts(), self.look)
+
+    def unpin(self) -> None:
+        """Nothing is pinned any more."""
+        self.pinned = None
+
+    @property
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """What the pinned run and this one do not have in common: name, pinned value, live value."""
+        if self.pinned is None:
+            return []
+        then, now = self.pinned.facts, self._facts()
+        return [(name, then.get(name), now.get(name)) for name in {**then, **now} if then.get(name) != now.get(name)]
+
+    def _facts(self) -> dict[str, Any]:
+        recipe = self.trainer.recipe
+        options = {**models.options(recipe.model), **recipe.model_options}
+        return {
+            "data": self.trainer.dataset.name,
+            "seed": self.seed,
+            "noise": recipe.noise,
+            "batch_size": recipe.batch_size,
+            **options,
+            **vars(self.trainer.settings),
+        }
+
+    def slow(self) -> list[Part]:
+        """One step, told part by part; the same step as any other. Empty if refused, see `message`."""
+        parts: list[Part] = []
+        if self.state == "failed":
+            return parts
+        self.pause()
+
+        def work() -> None:
+            self._apply()
+            metrics, told = tell(self.trainer, lambda: self.look.frame(self.view, self._curves, self._speed))
+            self._unread.append(metrics)
+            self._measure()
+            parts.extend(told)
+            self.state, self.message = "paused", ""
+
+        self._do(work)
+        return parts
+
+    # -- many at once -------------------------------------------------------------------------------------------------
+    def begin_map(self, x: Axis, y: Axis) -> None:
+        """Open a stability map of this lab's recipe with the settings as they are, see `live.many`. A refusal is told
+        in `message`."""
+        self.pause()
+        with self._lock, self._computing():
+            self._apply()
+            recipe = replace(self.trainer.recipe, settings=self.trainer.settings)
+            try:
+                self.map = StabilityMap(recipe, x=x, y=y, seed=self.seed, device=self.device, dataset=self._own_data)
+                self.message = ""
+            except InputError as error:
+                self.message = str(error)
+
+    def tick_map(self, budget_s: float) -> bool:
+        """Train all of the map's cells for about `budget_s` seconds, at least one step. False if someone else does."""
+        if self.map is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            with self._computing():
+                end = time.perf_counter() + budget_s
+                next(self.map.run(1))
+                while time.perf_counter() < end:
+                    next(self.map.run(1))
+            return True
+        finally:
+            self._lock.release()
+
+    def open_cell(self, row: int, column: int) -> Frame | None:
+        """Leave the map and begin one of its runs: it plays by itself up to the step that the map had reached."""
+        require(self.map is not None, "map", None, "an open map; see begin_map")
+        assert self.map is not None
+        reached = self.map.step
+
+        def begin() -> None:
+            assert self.map is not None
+            self._begin(self.map.recipe(row, column), self._own_data)
+            self.map = None
+
+        frame = self._anew(begin)
+        if frame is not None:
+            self.play(until=reached)
+        return frame
+
+    def close_map(self) -> None:
+        """Leave the map; the run is where it was."""
+        self.map = None
+
+    # -- going back ---------------------------------------------------------------------------------------------------
     def go(self, index: int) -> Frame | None:
         """Be at a kept moment of the run again, with the settings of then; `index` counts in `history`.
 
@@ -188,32 +339,41 @@ class Session:
         self.pause()
         require_integer("index", index, 0, len(self.history) - 1)
 
-        def travel() -> None:
-            self._pending.clear()
-            self.history.position = index
-            moment = self.history[index]
-            self.trainer.restore(moment.snapshot)
-            curves, events = moment.beside
-            self._curves, self.events = copy.deepcopy(curves), list(events)
-            self._unread, self._speed = [], 0.0
-            self.state, self.message = ("paused" if moment.step else "idle"), ""
+        return self._do(lambda: self._travel(index))
 
-        return self._do(travel)
+    def _travel(self, index: int) -> None:
+        self._pending.clear()
+        self.history.position = index
+        moment = self.history[index]
+        self.trainer.restore(moment.snapshot)
+        self._recall(moment)
+        self.events = list(moment.beside["events"])
+        self._unread, self._speed = [], 0.0
+        self.state, self.message, self.details = ("paused" if moment.step else "idle"), "", ""
+
+    def _recall(self, moment: Moment) -> None:
+        """What was measured up to a moment."""
+        self._curves = {name: curve.copy() for name, curve in moment.beside["curves"].items()}
+        self.look.classes = moment.beside["classes"]
+        self.findings = list(moment.beside["findings"])
+        self.trainer.algorithm.seen = {}
+        self._unread = []
 
     def frames(self, indices: list[int]) -> list[Frame]:
         """What there was to see at kept moments. The session is afterwards bit for bit as it was; commands wait."""
         with self._lock:
-            trainer, curves, frames = self.trainer, self._curves, []
-            present, unread = trainer.snapshot(), self._unread
+            self._fold()
+            present, kept = self.trainer.snapshot(), self._beside()
+            frames, seen = [], dict(self.trainer.algorithm.seen)
             try:
                 for index in indices:
-                    moment = self.history[index]
-                    trainer.restore(moment.snapshot)
-                    self._curves = moment.beside[0]
+                    self.trainer.restore(self.history[index].snapshot)
+                    self._recall(self.history[index])
                     frames.append(self.frame())
             finally:
-                trainer.restore(present)
-                self._curves, self._unread = curves, unread
+                self.trainer.restore(present)
+                self._recall(Moment(present, kept))
+                self.trainer.algorithm.seen = seen
         self._settle()
         return frames
 
@@ -232,8 +392,10 @@ class Session:
                 for metrics in self.trainer.run(steps):
                     self._unread.append(metrics)
                     if len(self._unread) >= _KEEP_EVERY:
+                        self._measure(due=True)
                         self._remember()
                     self._apply()
+                self._measure()
                 self._remember()
             except BaseException as error:
                 self._stop(error)
@@ -276,6 +438,23 @@ class Session:
             self._lock.release()
             self._settle()
 
+    def _anew(self, begin: Callable[[], None]) -> Frame | None:
+        """Carry out what makes a new run; what can't be done leaves the old one as it was."""
+        refused = []
+
+        def work() -> None:
+            try:
+                begin()
+            except InputError as error:
+                refused.append(str(error))
+
+        self.pause()
+        frame = self._do(work)
+        if refused:
+            self.message = refused[0]
+            return None
+        return frame
+
     def _single(self, kind: ByHand | None, update: Callable[[], dict[str, Any]]) -> Frame | None:
         if self.state == "failed":
             return None
@@ -286,6 +465,7 @@ class Session:
             if kind:
                 self.events.append(Event(self.trainer.step, kind))
             self._unread.append(update())
+            self._measure()
             self.state, self.message = "paused", ""
 
         return self._do(work)
@@ -299,12 +479,15 @@ class Session:
             steps += 1
             now = time.perf_counter()
             self.step_s, before = now - before, now
+            if self.trainer.step == self._until:
+                self.state = "paused"
             if now - start + self.step_s > budget_s:  # a step like this one would not fit any more
                 break
         now = time.perf_counter()
         speed = steps / (now - (self._last_tick if now - self._last_tick < 1 else start))
         self._speed = 0.8 * self._speed + 0.2 * speed if self._speed else speed
         self._last_tick = now
+        self._measure(due=True)
 
     def _stop(self, error: BaseException) -> None:
         if not isinstance(error, Exception):  # Ctrl-C: the trainer completes its step before it lets it through
@@ -313,6 +496,9 @@ class Session:
         self.state = "failed"
         plain = isinstance(error, (DivergedError, InputError))
         self.message = str(error) if plain else f"{type(error).__name__}: {error}"
+        self.details = "" if plain else "".join(traceback.format_exception(error))
+        if isinstance(error, DivergedError):
+            self.findings = [Finding("divergence", self.trainer.step)]
 
     def _settle(self) -> None:
         """Take up what was asked for unless someone is at work, who will do it between two steps."""
@@ -346,103 +532,41 @@ class Session:
     # -- what there is to see -----------------------------------------------------------------------------------------
     def frame(self) -> Frame:
         """The training as it stands; waits for the step under way."""
-        with self._lock, self._computing(), torch.no_grad():
-            data, step = self.trainer.dataset, self.trainer.step
-            fake = self.trainer.sample(IMAGES if data.is_image else POINTS, average=False).cpu()
-            extent, heat, modes = 0.0, None, None
-            if not data.is_image:
-                extent = float(getattr(data, "extent", 0) or 1.1 * self._real.abs().max())
-                heat = self._beliefs(fake, extent)
-                centres, std = getattr(data, "modes", None), getattr(data, "std", None)
-                if centres is not None and std is not None:
-                    modes = mode_coverage(fake, centres, std)[0], len(centres)
-            d_curve, g_curve = (self._curves[name] for name in ("d_loss", "g_loss"))
-            return Frame(
-                step=step,
-                steps_per_second=self._speed,
-                settings=dict(vars(self.trainer.settings)),
-                real=_array(self._real),
-                fake=_array(fake),
-                heat=heat,
-                probability=self.trainer.settings.loss in _PROBABILITY,
-                extent=extent,
-                d_loss=d_curve.last,
-                g_loss=g_curve.last,
-                d_curve=d_curve.array(),
-                g_curve=g_curve.array(),
-                modes=modes,
-            )
+        with self._lock, self._computing():
+            return self.look.frame(self.view, self._curves, self._speed)
 
-    def _beliefs(self, fake: Tensor, extent: float) -> np.ndarray:
-        axis = ((torch.arange(GRID) + 0.5) / GRID * 2 - 1) * extent
-        cells = torch.cartesian_prod(axis, axis).flip(1)  # (GRID * GRID, 2) as (x, y), y running slowest
-        network = self.trainer.networks["discriminator"]
-        training = network.training
-        network.eval()
-        logits = network(torch.cat([cells, self._real, fake]).to(self.trainer.device)).view(-1).float().cpu()
-        network.train(training)
-        on_grid, on_real, on_fake = logits.split([len(cells), len(self._real), len(fake)])
-        belief = _BELIEFS.get(self.trainer.settings.loss, lambda logit, _: logit.sigmoid())
-        return belief(on_grid, (on_real.mean() + on_fake.mean()) / 2).view(GRID, GRID).numpy()
+    def _measure(self, due: bool = False) -> None:
+        """Measure the present moment; with `due` only if the last time is long enough ago."""
+        started = time.perf_counter()
+        if due and started < self._measure_at:
+            return
+        self._fold()
+        for name, value in self.look.measure().items():
+            self._curves.setdefault(name, Curve()).add(self.trainer.step, value)
+        self.findings = diagnose({name: curve.array() for name, curve in self._curves.items()}, self.look.floors)
+        now = time.perf_counter()
+        self._measure_at = now + max(_MEASURE_S, (now - started) * (1 / _MEASURE_SHARE - 1))
 
     def _remember(self) -> None:
         """Keep the present moment in the history, unless it is there already."""
         self._fold()
         if not len(self.history) or self.history[self.history.position].step != self.trainer.step:
-            self.history.add(Moment(self.trainer.snapshot(), (copy.deepcopy(self._curves), tuple(self.events))))
+            self.history.add(Moment(self.trainer.snapshot(), self._beside()))
+
+    def _beside(self) -> dict[str, Any]:
+        """What belongs to a moment beside the trainer's state."""
+        return {
+            "curves": {name: curve.copy() for name, curve in self._curves.items()},
+            "events": tuple(self.events),
+            "classes": self.look.classes,
+            "findings": tuple(self.findings),
+        }
 
     def _fold(self) -> None:
-        """Move the losses of the steps since the last look into the curves: one transfer from the device."""
+        """Move the numbers of the steps since the last look into the curves: one transfer from the device."""
         self.trainer.check_finite()
         unread, self._unread = self._unread, []
-        seen = [(m["step"], name, m[name]) for m in unread for name in self._curves if name in m]
+        seen = [(m["step"], name, m[name]) for m in unread for name in FOLDED if name in m]
         if seen:
             for (step, name, _), value in zip(seen, torch.stack([t.float() for *_, t in seen]).tolist(), strict=True):
                 self._curves[name].add(step, value)
-
-
-def _relative(logit: Tensor, middle: Tensor) -> Tensor:
-    centred = logit - middle
-    return (2 * centred / centred.abs().mean().clamp(min=1e-8)).sigmoid()
-
-
-# How real a logit looks, from 0 to 1, under losses that do not make it a log-odds. Least squares pulls it towards 0 and
-# 1. A critic's and a relativistic D's logits mean something only against each other: they are taken from the middle
-# between those of real and of generated samples, a critic's in units of their spread.
-_BELIEFS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "least-squares": lambda logit, middle: logit.clamp(0, 1),
-    "relativistic": lambda logit, middle: (logit - middle).sigmoid(),
-    "wasserstein": _relative,
-}
-_PROBABILITY = ("minimax", "non-saturating", "least-squares")
-
-
-def _array(x: Tensor) -> np.ndarray:
-    return plots.to_uint8(x.nan_to_num()) if x.dim() == 4 else x.numpy()
-
-
-class _Curve:
-    """A loss over the steps in fewer than 256 points: whenever there are as many, each two neighbours become one."""
-
-    def __init__(self) -> None:
-        self.last = float("nan")
-        self._points: list[tuple[float, float]] = []
-        self._open: list[tuple[float, float]] = []
-        self._each = 1  # steps in a point
-
-    def add(self, step: float, value: float) -> None:
-        self.last = value
-        self._open.append((step, value))
-        if len(self._open) == self._each:
-            self._points.append(_mean(self._open))
-            self._open = []
-        if len(self._points) == 256:
-            self._points = [_mean(self._points[i : i + 2]) for i in range(0, 256, 2)]
-            self._each *= 2
-
-    def array(self) -> np.ndarray:
-        return np.array(self._points, np.float64).reshape(-1, 2)
-
-
-def _mean(points: list[tuple[float, float]]) -> tuple[float, float]:
-    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from gan_tutorial import plots
-from gan_tutorial.live.session import Frame
+from gan_tutorial.live.frame import Frame
 
 WIDTH, HEIGHT = 720, 340  # size on the page, in CSS pixels
 SCALE = 2  # painted pixels in a CSS pixel: sharp on dense screens, smooth on others

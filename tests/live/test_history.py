@@ -144,7 +144,7 @@ def test_moments_that_are_not_there(index):
 
 
 def test_lab_goes_to_the_newest_moment_up_to_a_step():
-    lab = Lab(RING)
+    lab = Lab(RING, front="core")
     lab.run(120)
     assert lab.steps == [0, 50, 100, 120]
     lab.go(99)
@@ -156,7 +156,7 @@ def test_lab_goes_to_the_newest_moment_up_to_a_step():
 
 
 def test_slider_follows_the_run_and_leads_it_when_dragged():
-    lab = Lab(RING)
+    lab = Lab(RING, front="core")
     slider = lab.panel.history
     assert (slider.max, slider.disabled) == (0, True)
     lab.run(120)
@@ -201,7 +201,7 @@ def test_the_script_of_a_lively_session_gives_the_same_numbers(tmp_path, capsys)
 
 
 def test_the_script_follows_a_branch_and_a_reset(tmp_path):
-    lab = Lab(RING)
+    lab = Lab(RING, front="core")
     lab.run(50)
     lab.set(lr_d=0.02)
     lab.run(50)
@@ -225,14 +225,14 @@ def test_own_data_stay_part_of_the_script_after_a_reset(tmp_path):
 
 
 def test_the_code_button_shows_and_hides_the_script():
-    lab = Lab(RING)
+    lab = Lab(RING, front="core")
     lab.run(5)
     lab.panel.code.click()
     assert lab.panel.listing.layout.display is None
     assert "torch.optim.Adam" in lab.panel.listing.value
     lab.panel.code.click()
     assert lab.panel.listing.layout.display == "none"
-    tricky = Lab(RING.with_changes({"precision": "bf16"}))
+    tricky = Lab(RING.with_changes({"precision": "bf16"}), front="core")
     tricky.panel.code.click()
     assert tricky.panel.listing.layout.display == "none"
     assert "bf16" in tricky.panel.message.value

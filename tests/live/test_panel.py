@@ -24,7 +24,7 @@ PLAYING = "playing" if ipywidgets.Play().has_trait("playing") else "_playing"
 
 @pytest.fixture
 def lab():
-    made = Lab("ring-mlp", seed=1)
+    made = Lab("ring-mlp", seed=1, front="core")
     yield made
     made.close()
 
@@ -85,7 +85,7 @@ def test_each_setting_reaches_the_training_without_a_reset(lab, name, value):
 
 
 def test_a_step_without_any_update_is_refused_in_words():
-    lab = Lab("ring-mlp")
+    lab = Lab("ring-mlp", front="core")
     lab.panel.settings["n_critic"].value = 0
     assert lab.trainer.settings.n_critic == 0
     lab.panel.settings["g_steps"].value = 0
@@ -94,7 +94,7 @@ def test_a_step_without_any_update_is_refused_in_words():
 
 
 def test_widgets_start_at_the_recipes_settings():
-    lab = Lab(recipe("ring-mlp", loss="hinge", lr_d=2e-4, n_critic=4))
+    lab = Lab(recipe("ring-mlp", loss="hinge", lr_d=2e-4, n_critic=4), front="core")
     values = {name: widget.value for name, widget in lab.panel.settings.items()}
     assert values == {"lr_d": pytest.approx(2e-4), "lr_g": 1e-3, "n_critic": 4, "g_steps": 1, "loss": "hinge"}
     assert lab.panel.settings["loss"].options == tuple(losses.LOSSES)
@@ -159,7 +159,7 @@ def test_every_widget_has_its_class_and_every_control_says_what_it_does(lab):
 
 
 def test_images():
-    lab = Lab("dcgan-digits8")
+    lab = Lab("dcgan-digits8", front="core")
     lab.panel.play.click()
     tick(lab)
     assert "modes" not in lab.panel.status.value
@@ -168,12 +168,12 @@ def test_images():
 
 
 def test_labs_are_independent(lab):
-    other = Lab("ring-mlp", seed=1)
+    other = Lab("ring-mlp", seed=1, front="core")
     lab.panel.play.click()
     tick(lab)
     assert (other.trainer.step, other.session.state) == (0, "idle")
     other.run(2)
-    alone = Lab("ring-mlp", seed=1)
+    alone = Lab("ring-mlp", seed=1, front="core")
     alone.run(2)
     for mine, theirs in zip(*(x.trainer.networks["generator"].parameters() for x in (other, alone)), strict=True):
         assert torch.equal(mine, theirs)
@@ -198,7 +198,7 @@ def test_closing_takes_all_widgets_away(monkeypatch):
     open_comm, close_comm = ipywidgets.Widget.open, ipywidgets.Widget.close
     monkeypatch.setattr(ipywidgets.Widget, "open", lambda w: (opened.append(w), open_comm(w))[1])
     monkeypatch.setattr(ipywidgets.Widget, "close", lambda w: (closed.append(w), close_comm(w))[1])
-    lab = Lab("ring-mlp")
+    lab = Lab("ring-mlp", front="core")
     lab.play()
     lab.close()
     lab.close()
@@ -213,7 +213,7 @@ def test_closing_takes_all_widgets_away(monkeypatch):
 def test_running_a_cell_again_closes_the_labs_it_made(monkeypatch):
     def made_in(cell, execution):
         monkeypatch.setattr(lab_module, "_here", lambda: (cell, execution))
-        return Lab("ring-mlp")
+        return Lab("ring-mlp", front="core")
 
     first, beside, elsewhere = made_in("a", "1"), made_in("a", "1"), made_in("b", "2")
     again = made_in("a", "3")

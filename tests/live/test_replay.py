@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_tutorial.errors import InputError
 from gan_tutorial.live import replay
+from gan_tutorial.live.packing import as_text, pack, sheet
 from gan_tutorial.live.session import Session
 from gan_tutorial.training import recipe
 
@@ -143,7 +144,7 @@ def test_values_that_are_none_and_points_far_away():
     frame = Session(RING).frame()
     frame.fake[:3] = [[np.nan, 1], [1e9, -np.inf], [frame.extent, -frame.extent]]
     frame.heat[0, :3] = [np.nan, 2, -1]
-    packed = replay.pack(frame)
+    packed = as_text(pack(frame))
     assert array(packed["fake"], "<i2")[:6].tolist() == [-32768, round(8192 / frame.extent), 32767, -32767, 8192, -8192]
     assert array(packed["heat"], "u1")[:3].tolist() == [255, 254, 0]
     assert packed["d_loss"] is None
@@ -183,7 +184,7 @@ def test_large_images_are_shrunk_and_fit():
     noise = np.random.default_rng(0).integers(0, 256, (36, 128, 64, 3), np.uint8)
     assert replay._shrink(noise).shape == (36, 96, 48, 3)
     assert replay._shrink(noise[:, :32, :32, :1]).shape == (36, 32, 32, 1)
-    exact, small = (len(replay._sheet(noise[:, :32, :32], quality)["url"]) for quality in (0, 55))
+    exact, small = (len(as_text(sheet(noise[:, :32, :32], quality))["url"]) for quality in (0, 55))
     assert small < exact / 4
 
 

@@ -9,7 +9,8 @@ import torch
 
 from gan_tutorial.data import Dataset
 from gan_tutorial.errors import DivergedError, InputError
-from gan_tutorial.live.session import GRID, IMAGES, POINTS, REAL_IMAGES, Session
+from gan_tutorial.live.frame import GRID, IMAGES, POINTS, REAL_IMAGES
+from gan_tutorial.live.session import Session
 from gan_tutorial.training import Trainer, recipe
 
 

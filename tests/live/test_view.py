@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gan_tutorial.live import view
-from gan_tutorial.live.session import Frame
+from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.view import HEIGHT, SCALE, WIDTH, describe, paint
 
 EXTENT = 2.0
@@ -28,10 +28,8 @@ def frame():
         heat=np.full((50, 50), 0.5),
         probability=True,
         extent=EXTENT,
-        d_loss=1.5,
-        g_loss=1.5,
-        d_curve=curve,
-        g_curve=curve * (1, -1) + (0, 2),
+        series={"d_loss": curve, "g_loss": curve * (1, -1) + (0, 2)},
+        metrics={"d_loss": 1.5, "g_loss": 1.5},
         modes=(7, 8),
     )
 
@@ -98,7 +96,7 @@ def test_the_map_is_light_enough_for_points_in_every_colour():
 
 def test_numbers_that_are_none_do_no_harm(frame):
     bad = np.full((5, 2), np.nan)
-    broken = replace(frame, fake=bad, heat=np.full((50, 50), np.nan), d_curve=bad, g_curve=bad, d_loss=np.nan)
+    broken = replace(frame, fake=bad, heat=np.full((50, 50), np.nan), series={"d_loss": bad, "g_loss": bad}, metrics={})
     assert len(paint(broken)) > 1000
     assert np.abs(square(broken)[100, 100] - 250).max() <= 3  # as where D is undecided
 
@@ -106,7 +104,7 @@ def test_numbers_that_are_none_do_no_harm(frame):
 @pytest.mark.parametrize("values", [[], [0.7], [0.7] * 9, [1e30, -1e30, 3], [1e-12, 2e-12]])
 def test_any_curve_can_be_drawn(frame, values):
     curve = np.array([[i + 1.0, v] for i, v in enumerate(values)]).reshape(-1, 2)
-    assert len(paint(replace(frame, d_curve=curve, g_curve=curve, step=len(values)))) > 1000
+    assert len(paint(replace(frame, series={"d_loss": curve, "g_loss": curve}, step=len(values)))) > 1000
 
 
 def test_curves_run_from_left_to_right_in_their_colours(frame):
@@ -144,5 +142,5 @@ def test_ticks_are_round(low, high, expected):
 
 def test_the_description_tells_no_losses(frame):
     text = describe(frame)
-    assert text == describe(replace(frame, d_loss=0.1, g_curve=frame.g_curve * 2, modes=(1, 8)))
+    assert text == describe(replace(frame, metrics={"d_loss": 0.1}, modes=(1, 8)))
     assert "step 100" in text
