@@ -1,10 +1,28 @@
 // The live lab's page: a face for a training that runs in the kernel. It sends commands and shows the frames that come
 // back; nothing is computed here but pixels, and only true states of the run are drawn.
 //
-// `lab(root, channel)` builds the page in `root`; `channel` is {send(content, buffers), onMessage(callback)}. The
-// messages are described in `live/widget.py`. Every text comes with the scene, from `live/words.py`.
+// `lab(root, channel)` builds the page in `root`; `channel` is {send(content, buffers), onMessage(callback)}.
+//
+// A message is JSON beside binary buffers: {buffer: i} anywhere in it stands for the i-th. Points are int16 (8192 to the
+// extent), maps uint8, other numbers float32, as `decode` reads them; a sheet of images is {png, n, columns, width, height}.
+//
+// From the page:
+//   ready                              asks for everything
+//   tick {budget}                      train for so many seconds and answer with a frame (with a map, while there is one)
+//   view {layers, walk, sample}        what the page shows; a frame holds no more
+//   do {name, args}                    play pause step step_discriminator step_generator reset go{index}
+//                                      set{name, value} rebuild{...} draw{points} start{name} pin unpin
+//                                      map{x, y} map_open{row, column} map_close
+//   ask {id, name, args}               code{package} slow export save load{data}; answered by a reply
+// From the kernel:
+//   scene {scene}                      what stays the same until data or model are made anew: words, choices, ...
+//   frame {frame, state}               one moment; state {state}: only the state has changed
+//   pinned {frames, scene}             the pinned run's moments, or null
+//   map {map}                          {x, y: {name, values}, step, all, modes, quality, diverged}, row by row, or null
+//   reply {id, value} or {id, error}
 
-import { DARK, LIGHT, decode, drawBars, drawChart, drawImages, drawLogits, drawMap, drawObjective, drawPoints, imageAt, mapCell, pictureHeight, pointsLayout } from "./renderer.js";
+import { DARK, LIGHT, decode, drawBars, drawChart, drawImages, drawLogits, drawMap } from "./renderer.js";
+import { drawObjective, drawPoints, imageAt, mapCell, pictureHeight, pointsLayout } from "./renderer.js";
 
 // -- numbers and values: pure functions -------------------------------------------------------------------------------
 
@@ -196,11 +214,12 @@ export function lit(part) {
  * {frame, batch}: batch is null or {batch_latents, batch_fake, batch_real}, as far as they are there by then. */
 export function atPart(parts, index, before) {
   let frame = before, batch = null;
-  for (const part of parts.slice(0, index + 1)) {
+  for (const [i, part] of parts.slice(0, index + 1).entries()) {
     if (part.name === "sample" || part.name === "update") batch = null;
     if (part.frame) frame = part.frame;
     const own = Object.entries(part).filter(([name, value]) => name.startsWith("batch_") && value);
     if (own.length) batch = { ...batch, ...Object.fromEntries(own) };
+    if (part.name === "sample" && parts[i + 1]?.batch_real) batch = { ...batch, batch_real: parts[i + 1].batch_real };
   }
   return { frame, batch };
 }
@@ -487,6 +506,7 @@ export function lab(root, channel) {
     if (state) {
       settings.heard((name) => state.settings[name], time);
       travel.heard(() => state.history.position, time);
+      showSettings();
     }
     views.heard(() => undefined, time);
     drawnAt = drawnAt.filter((at) => time - at < 1);
@@ -589,8 +609,8 @@ export function lab(root, channel) {
     const moment = pinned && pinnedMoment(pinned.frames, frame.step);
     if (moment) {
       paintPicture(ui.pinnedPicture, moment, drawingOptions(pinned));
-      write(ui.pinnedStep, `${words.step} ${steps(moment.step)}`);
-      write(ui.liveStep, `${words.step} ${steps(frame.step)}`);
+      write(ui.pinnedStep, fillIn(words.at_step, { step: steps(moment.step) }));
+      write(ui.liveStep, fillIn(words.at_step, { step: steps(frame.step) }));
     }
     if (scene.kind === "images") paintBeside();
   }
@@ -608,7 +628,7 @@ export function lab(root, channel) {
     const { neighbours, walk } = frame;
     ui.neighbours.hidden = !neighbours;
     if (neighbours) {
-      paintStrip(ui.neighboursCanvas, neighbours.sheet);
+      paintStrip(ui.neighboursCanvas, neighbours.sheet, frame.fake, neighbours.sample);
       const far = neighbours.distances.map((d) => figure(d)).join(" · ");
       write(ui.neighboursText, fillIn(words.neighbours_text, { sample: neighbours.sample + 1, distances: far }));
       ui.neighboursCanvas.setAttribute("aria-label", ui.neighboursText.textContent);
@@ -616,16 +636,19 @@ export function lab(root, channel) {
     if (walk) paintStrip(ui.walkCanvas, walk);
   }
 
-  /** Images in a row, as large as the canvas is high. */
-  function paintStrip(canvas, images) {
-    const high = 56, wide = Math.round((high * images.width) / images.height);
-    canvas.style.width = `${images.n * (wide + 4)}px`;
+  /** Images in a row, and before them, apart, one of others. */
+  function paintStrip(canvas, images, others = null, index = 0) {
+    const high = 52, wide = Math.round((high * images.width) / images.height), left = others ? wide + 20 : 0;
+    canvas.style.width = `${left + images.n * (wide + 4)}px`;
     paintOn(canvas, high, (context) => {
+      const one = (of, i, x) => context.drawImage(of.source, (i % of.columns) * of.width, Math.floor(i / of.columns) * of.height, of.width, of.height, x, 0, wide, high);
       context.imageSmoothingEnabled = false;
-      for (let i = 0; i < images.n; i++) {
-        const left = (i % images.columns) * images.width, top = Math.floor(i / images.columns) * images.height;
-        context.drawImage(images.source, left, top, images.width, images.height, i * (wide + 4), 0, wide, high);
+      if (others) {
+        one(others, index, 0);
+        context.fillStyle = theme.line;
+        context.fillRect(wide + 9, 4, 1, high - 8);
       }
+      for (let i = 0; i < images.n; i++) one(images, i, left + i * (wide + 4));
     });
   }
 
@@ -635,7 +658,7 @@ export function lab(root, channel) {
     const moment = frame && pinned && pinnedMoment(pinned.frames, Infinity);
     for (const chart of ui.charts) {
       if (!frame) continue;
-      const { name, canvas } = chart, high = chart.isOpen ? 200 : 82;
+      const { name, canvas } = chart, high = chart.isOpen ? 200 : 97;
       if (CURVES[name]) {
         const curves = CURVES[name].map(([series, colour], i) => curve(frame, series, colour, i));
         const past = moment ? CURVES[name].map(([series, colour], i) => ({ ...curve(moment, series, colour, i), colour: pale(colour), dash: true })) : [];
@@ -659,7 +682,7 @@ export function lab(root, channel) {
   function curve(of, series, colour, i) {
     const points = of.series?.[series] ?? new Float32Array();
     const factor = series === "modes" && of.modes ? 1 / of.modes[1] : 1;
-    return { points: scaled(points, factor), colour, width: i ? 1.3 : 1.7 };
+    return { points: scaled(points, factor), colour, width: i ? 1.2 : 2 }; // told apart without colour, too
   }
 
   function pale(colour) {
@@ -711,7 +734,7 @@ export function lab(root, channel) {
 
   function buildBar() {
     ui.play = button("play", playOrPause, { shape: "play", css: "lab-main-button", key: words.key_space });
-    ui.step = button("step", () => act("step"), { shape: "step", key: "S" });
+    ui.step = button("step_once", () => act("step"), { shape: "step", css: "lab-step", key: "S" });
     ui.stepD = button("step_d", () => act("step_discriminator"), { key: "D" });
     ui.stepG = button("step_g", () => act("step_generator"), { key: "G" });
     ui.slow = button("slow", openSlow, { key: "W" });
@@ -737,7 +760,7 @@ export function lab(root, channel) {
       const swatch = mark ? make("i", { class: `lab-swatch lab-swatch-${mark}` }) : null;
       return make("div", { class: `lab-number lab-number-${dashed(name)}` }, make("dt", {}, swatch, words[name]), ui[`n_${name}`]);
     };
-    const shown = [number("step_count"), number("speed"), number("d_loss", "d"), number("g_loss", "g")];
+    const shown = [number("step"), number("speed"), number("d_loss", "d"), number("g_loss", "g")];
     if (scene.kind === "points") shown.push(number("modes"));
     ui.numbers = make("dl", { class: "lab-numbers", role: "group", "aria-label": words.status }, ...shown);
     ui.history = make("input", {
@@ -778,6 +801,7 @@ export function lab(root, channel) {
       if (name === "classes" && !scene.data.classes.length) continue;
       ui.chartsPanel.append(buildChart(name));
     }
+    if (ui.neighbours) ui.chartsPanel.append(ui.neighbours);
     ui.right = make("section", { class: "lab-right", "aria-label": words.charts_title }, ui.chartsPanel, buildSlow(), buildMap());
     ui.main = make("div", { class: "lab-main" }, ui.left, ui.right);
     return ui.main;
@@ -796,16 +820,18 @@ export function lab(root, channel) {
       const { name: label, tip } = words.layers[name];
       return make("label", { class: "lab-pill", title: tip }, box, make("i", { class: `lab-mark lab-mark-${name}` }), make("span", {}, label));
     });
-    ui.scale = make("span", { class: "lab-hint lab-scale" });
-    return make("div", { class: "lab-layers", role: "group", "aria-label": words.layers_title }, ...pills);
+    ui.layersRow = make("div", { class: "lab-layers", role: "group", "aria-label": words.layers_title }, ...pills);
+    return ui.layersRow;
   }
 
   function buildMorph() {
     ui.morph = make("input", { type: "range", class: "lab-morph", min: "0", max: "1", step: "0.01", value: String(look.morph),
       title: words.morph_tip, "aria-label": words.morph, on: { input: () => setMorph(Number(ui.morph.value)) } });
     ui.morphPlay = button("morph_play", playMorph, { shape: "play", label: false, css: "lab-icon" });
-    return make("div", { class: "lab-morph-row" }, ui.morphPlay, make("span", { "aria-hidden": "true" }, words.morph_from), ui.morph,
-      make("span", { "aria-hidden": "true" }, words.morph_to));
+    ui.draw = button("draw", openPad);
+    ui.morphRow = make("div", { class: "lab-morph-row" }, ui.morphPlay, make("span", { "aria-hidden": "true" }, words.morph_from), ui.morph,
+      make("span", { "aria-hidden": "true" }, words.morph_to), ui.draw);
+    return ui.morphRow;
   }
 
   function setMorph(value) {
@@ -842,7 +868,7 @@ export function lab(root, channel) {
       } } });
     view.walk ??= 0;
     ui.picture.tabIndex = 0;
-    return make("div", { class: "lab-images" }, make("p", { class: "lab-hint" }, words.neighbours_hint), ui.neighbours,
+    return make("div", { class: "lab-images" }, make("p", { class: "lab-hint" }, words.neighbours_hint),
       make("div", { class: "lab-walk-row" }, make("span", { title: words.walk_tip }, words.walk), ui.walk, ui.walkCanvas));
   }
 
@@ -853,7 +879,9 @@ export function lab(root, channel) {
     for (const [, colour, mark] of CURVES[name] ?? []) {
       const value = make("b", mark ? { "data-mark": words.marks[mark] } : {}, "–");
       values.push(value);
-      keys.append(make("span", {}, make("i", { class: `lab-swatch lab-swatch-${colour}` }), mark ? `${words.marks[mark]} ` : "", value));
+      const isNamed = mark === "d" || mark === "g"; // the others stand in the title, in the same order
+      const swatch = mark ? make("i", { class: `lab-swatch lab-swatch-${colour}${values.length > 1 ? " lab-thin" : ""}` }) : null;
+      keys.append(make("span", {}, swatch, isNamed ? `${words.marks[mark]} ` : "", value));
     }
     if (["js", "kl", "fid"].includes(name)) {
       const value = make("span", { class: "lab-floor" });
@@ -911,7 +939,7 @@ export function lab(root, channel) {
   function buildSetting(name, change) {
     const label = make("span", { class: "lab-label", title: words.tips[name] }, words.names[name]);
     const css = `lab-${dashed(name)}`, limits = scene.limits[name], choices = scene.choices[CHOICES[name] ?? name];
-    let nodes, put;
+    let nodes, put, isTyping = false;
     if (choices) {
       const select = make("select", { class: css, title: words.tips[name], "aria-label": words.names[name], on: {
         change: () => change(name, choices[select.selectedIndex]),
@@ -936,7 +964,10 @@ export function lab(root, channel) {
       const own = limits ?? { min: 0, max: 2 ** 31 - 1, step: 1 };
       const number = make("input", { type: "number", class: limits ? `${css}-number lab-typed` : `${css} lab-typed`, min: String(own.log ? 0 : own.min),
         step: own.step && own.step >= 1 ? String(own.step) : "any", title: words.tips[name], "aria-label": words.names[name], on: {
+          input: () => { isTyping = true; },
+          blur: () => { isTyping = false; },
           change: () => {
+            isTyping = false;
             const value = Number(number.value);
             if (number.value === "" || !Number.isFinite(value)) put(current(name));
             else {
@@ -956,7 +987,7 @@ export function lab(root, channel) {
         } }) : null;
       nodes = range ? [range, number] : [number];
       put = (value) => {
-        if (document.activeElement !== number) number.value = plain(value);
+        if (!isTyping) number.value = plain(value);
         if (!range) return;
         range.value = String(toSlider(value, own));
         range.setAttribute("aria-valuetext", plain(value));
@@ -1007,7 +1038,7 @@ export function lab(root, channel) {
       ui.play.replaceChild(icon(isPlaying ? "pause" : "play"), ui.play.firstChild);
     }
     for (const one of [ui.play, ui.step, ui.stepD, ui.stepG, ui.slow]) one.disabled = isFailed;
-    for (const [name, put] of Object.entries(ui.settings)) if (!settings.has(name) && !MODEL.includes(name)) put(state.settings[name]);
+    showSettings();
     showHistory();
     showLine();
     showFindings();
@@ -1018,6 +1049,11 @@ export function lab(root, channel) {
     ui.numbers.dataset.state = state.state;
     for (const [name, value] of Object.entries(state.settings)) ui.numbers.dataset[name.replace(/_(\w)/g, (_, c) => c.toUpperCase())] = String(value);
     if (before && before.state !== state.state) say();
+  }
+
+  /** The settings in force, but for those that are under way. */
+  function showSettings() {
+    for (const [name, put] of Object.entries(ui.settings)) if (!settings.has(name) && !MODEL.includes(name)) put(state.settings[name]);
   }
 
   function showHistory() {
@@ -1059,7 +1095,8 @@ export function lab(root, channel) {
   }
 
   function showFindings() {
-    const all = state.findings ?? [], key = JSON.stringify(all.map(({ name, since }) => [name, since]));
+    const all = state.findings ?? [], isBegun = state.history.steps.length > 1 || state.state === "playing" || (frame?.step ?? 0) > 0;
+    const key = JSON.stringify([isBegun, ...all.map(({ name, since }) => [name, since])]);
     if (ui.findings.dataset.key === key) return;
     const open = new Set([...ui.findings.querySelectorAll("details[open]")].map((node) => node.dataset.finding));
     ui.findings.dataset.key = key;
@@ -1070,14 +1107,14 @@ export function lab(root, channel) {
           make("span", { class: "lab-since" }, fillIn(words.since, { step: steps(since) })), make("span", { class: "lab-what" }, meaning)),
         make("p", {}, make("b", {}, words.advice), " ", advice));
       return note;
-    }) : [make("p", { class: "lab-fine" }, make("i", { "aria-hidden": "true" }, "✓"), state.history.steps.length > 1 || (frame?.step ?? 0) > 0 ? words.no_findings : words.not_begun)]));
+    }) : [make("p", { class: "lab-fine" }, make("i", { "aria-hidden": "true" }, "✓"), isBegun ? words.no_findings : words.not_begun)]));
     if (all.length) say(all.map(({ name }) => words.findings[name]?.name ?? name).join(", "));
   }
 
   function showNumbers() {
     if (!frame) return;
     const isFresh = Boolean(frame.steps_per_second);
-    write(ui.n_step_count, steps(frame.step));
+    write(ui.n_step, steps(frame.step));
     write(ui.n_speed, isFresh ? steps(Math.round(frame.steps_per_second)) : "–");
     write(ui.n_d_loss, figure(frame.d_loss));
     write(ui.n_g_loss, figure(frame.g_loss));
@@ -1190,7 +1227,6 @@ export function lab(root, channel) {
 
   // -- drawing one's own data -----------------------------------------------------------------------------------------
   function buildPad() {
-    ui.draw = button("draw", openPad, { key: "" });
     ui.padHint = make("p", { class: "lab-hint" }, words.draw_hint);
     ui.padCount = make("output", { class: "lab-hint" });
     ui.padUndo = button("draw_undo", () => { pad.strokes.pop(); drawSoon(); });
@@ -1199,7 +1235,7 @@ export function lab(root, channel) {
     const cancel = button("draw_cancel", closePad);
     ui.padTools = make("div", { class: "lab-pad", hidden: true },
       make("div", { class: "lab-row" }, ui.padDone, ui.padUndo, ui.padClear, cancel, ui.padCount), ui.padHint);
-    return make("div", { class: "lab-draw-row" }, ui.draw, ui.padTools);
+    return ui.padTools;
   }
 
   function openPad() {
@@ -1208,7 +1244,7 @@ export function lab(root, channel) {
     pad = { strokes: [], pen: null, cursor: [0, 0], random: randomly(1), isKeys: false };
     ui.picture.tabIndex = 0;
     ui.picture.classList.add("lab-drawing");
-    ui.draw.hidden = true;
+    ui.morphRow.hidden = ui.layersRow.hidden = true;
     ui.padTools.hidden = false;
     ui.picture.setAttribute("aria-label", words.draw_hint);
     ui.picture.focus({ preventScroll: true });
@@ -1220,7 +1256,7 @@ export function lab(root, channel) {
     pad = null;
     ui.picture.classList.remove("lab-drawing");
     if (scene.kind === "points") ui.picture.removeAttribute("tabindex");
-    ui.draw.hidden = false;
+    ui.morphRow.hidden = ui.layersRow.hidden = false;
     ui.padTools.hidden = true;
     lastSaid = 0;
     drawSoon();
@@ -1342,15 +1378,15 @@ export function lab(root, channel) {
     svg.setAttribute("viewBox", "0 0 560 224");
     svg.setAttribute("aria-hidden", "true");
     const arrows = {
-      "z-g": "M90 45H118", "g-fake": "M214 45H234", "fake-d": "M330 52C352 60 350 92 364 100", "x-d": "M330 175C352 168 350 128 364 120",
-      "d-loss": "M450 110H476", "back-d": "M518 137V206H408V140", "back-g": "M518 83V7H164V14",
+      "z-g": "M90 45H118", "g-fake": "M214 45H234", "fake-d": "M330 52C348 60 342 92 352 99", "x-d": "M330 175C348 168 342 128 352 121",
+      "d-loss": "M464 110H484", "back-d": "M524 137V206H411V142", "back-g": "M524 83V7H168V12",
     };
     for (const [name, d] of Object.entries(arrows)) {
       const path = document.createElementNS(SVG, "path"), head = document.createElementNS(SVG, "path");
       path.setAttribute("d", d);
       path.dataset.box = name;
       path.setAttribute("class", name.startsWith("back") ? "lab-back" : "lab-forth");
-      const numbers = d.match(/[\d.]+/g).map(Number), turns = { "back-d": [408, 138, -90], "back-g": [164, 17, 90], "fake-d": [366, 101, 40], "x-d": [366, 119, -40], "d-loss": [481, 110, 0] };
+      const numbers = d.match(/[\d.]+/g).map(Number), turns = { "back-d": [411, 139, -90], "back-g": [168, 17, 90], "fake-d": [357, 102, 40], "x-d": [357, 118, -40], "d-loss": [490, 110, 0] };
       const [x, y, angle] = turns[name] ?? [numbers[2] + 3, 45, 0];
       head.setAttribute("d", "M-8 -4.5L0 0L-8 4.5z");
       head.setAttribute("transform", `translate(${x} ${y}) rotate(${angle})`);
@@ -1358,7 +1394,7 @@ export function lab(root, channel) {
       head.dataset.box = name;
       svg.append(path, head);
     }
-    const places = { z: [6, 18, 84, 54], g: [122, 18, 92, 54], fake: [238, 18, 92, 54], x: [238, 148, 92, 54], d: [366, 83, 84, 54], loss: [482, 83, 72, 54] };
+    const places = { z: [6, 18, 84, 54], g: [122, 18, 92, 54], fake: [238, 18, 92, 54], x: [238, 148, 92, 54], d: [358, 83, 106, 54], loss: [492, 83, 64, 54] };
     const symbols = { z: "z", g: "G", fake: "G(z)", x: "x", d: "D", loss: "L" };
     const diagram = make("div", { class: "lab-diagram", role: "img", "aria-label": words.diagram });
     diagram.append(svg);
@@ -1375,6 +1411,7 @@ export function lab(root, channel) {
     if (state?.state === "playing") act("pause");
     const before = frame, isMore = Boolean(slow);
     ui.slow.disabled = ui.partMore.disabled = true;
+    send({ type: "view", ...view, layers: [...new Set([...view.layers, "arrows"])] }); // a part of the story
     const value = await asking("slow", {});
     if (!alive || !ui) return;
     ui.slow.disabled = ui.partMore.disabled = false;
@@ -1395,6 +1432,7 @@ export function lab(root, channel) {
     if (!slow) return;
     autoPart(false);
     slow = null;
+    showView();
     showPanel("charts");
     ui.slow.focus({ preventScroll: true });
     tickSoon();
@@ -1410,12 +1448,17 @@ export function lab(root, channel) {
     write(ui.partTitle, fillIn(words.part_title, { network: words[part.network], update: part.update, part: name }));
     write(ui.partText, told[part.network] ?? "");
     ui.partNumbers.replaceChildren(...Object.entries(part.numbers ?? {}).map(([key, value]) =>
-      make("div", {}, make("dt", {}, words.numbers[key] ?? key), make("dd", {}, typeof value === "number" && Number.isInteger(value) ? steps(value) : typeof value === "string" ? value : figure(value)))));
+      make("div", {}, make("dt", {}, words.numbers[key] ?? key), make("dd", {}, partNumber(key, value)))));
     write(ui.partCount, fillIn(words.part_count, { n: slow.index + 1, all: slow.parts.length }));
     ui.partBack.disabled = slow.index === 0;
     ui.partNext.disabled = isLast;
     if (isLast) autoPart(false);
     drawSoon();
+  }
+
+  function partNumber(name, value) {
+    if (name.endsWith("_right")) return percent(value);
+    return name === "lr" ? plain(value) : Number.isInteger(value) ? steps(value) : figure(value);
   }
 
   function autoPart(on) {
@@ -1442,9 +1485,8 @@ export function lab(root, channel) {
       paintPicture(ui.picture, seen, {});
       return;
     }
-    const options = drawingOptions();
-    if (!batch) {
-      const isPull = part.network === "generator" && part.name === "gradient";
+    const options = drawingOptions(), isPull = part.network === "generator" && part.name === "gradient";
+    if (!batch || isPull) {
       paintPicture(ui.picture, seen, { ...options, morph: 1, layers: isPull ? [...options.layers, "arrows"] : options.layers });
       return;
     }
@@ -1559,7 +1601,7 @@ export function lab(root, channel) {
     if (!map) return;
     write(ui.mapX, words.names[map.x.name] ?? map.x.name);
     write(ui.mapY, words.names[map.y.name] ?? map.y.name);
-    const high = Math.min(300, Math.max(160, 26 * map.y.values.length + 34));
+    const high = Math.min(330, Math.max(160, 44 * map.y.values.length + 34));
     paintOn(ui.mapCanvas, high, (context, box) => drawMap(context, { ...map, hover: look.mapCursor }, theme, box));
   }
 
@@ -1636,7 +1678,7 @@ export function lab(root, channel) {
 
   // -- keys -----------------------------------------------------------------------------------------------------------
   function buildHelp() {
-    const rows = [[words.key_space, words.play], ["S", words.step_tip], ["D", words.step_d_tip], ["G", words.step_g_tip], ["W", words.slow_tip], ["R", words.reset_tip],
+    const rows = [[words.key_space, words.play], ["S", words.step_once_tip], ["D", words.step_d_tip], ["G", words.step_g_tip], ["W", words.slow_tip], ["R", words.reset_tip],
       ["P", words.pin_tip], ["M", words.map_tip], ["C", words.code_tip], ["← →", words.key_arrows], ["Esc", words.key_escape], ["?", words.help_tip]];
     ui.helpPanel = make("section", { class: "lab-help-panel", hidden: true, "aria-label": words.help_tip },
       make("dl", {}, ...rows.map(([key, told]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, told)))),
