@@ -1,6 +1,7 @@
 # Every target sets up what it needs in .venv/. Nothing else has to be typed.
 PYTHON ?= python3
 VENV := .venv
+CLASSIC := .venv-classic
 PY := $(VENV)/bin/python
 # -qq: pip reports errors only.
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --constraint constraints.txt
@@ -25,7 +26,7 @@ lint: $(VENV)/.test
 	$(PY) -m mypy
 
 # One thread a worker: many small jobs side by side beat a few wide ones.
-test: lint browser
+test: lint browser $(CLASSIC)/.made
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --dist loadfile --nbval tests notebooks
 
 notebooks: $(VENV)/.test
@@ -42,7 +43,7 @@ browser:
 	@sh tools/install_browser.sh
 
 clean:
-	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(CLASSIC) .venv-peers .mypy_cache .pytest_cache .ruff_cache build *.egg-info
 
 # torch first and alone: what else needs it then finds it there, and no second build is fetched.
 $(VENV)/.python:
@@ -58,4 +59,14 @@ $(VENV)/.lab: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.lab
 	$(PIP) --editable ".[lab,scale,test]"
+	@touch $@
+
+# Colab's Jupyter for the browser tests. What else their kernels import (torch, ...) they find in $(VENV), looked at last.
+PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+$(CLASSIC)/.made: $(VENV)/.python tests/browser/classic.txt
+	$(PY) -m venv --clear --without-pip $(CLASSIC)
+	$(PY) -m pip --python $(CLASSIC)/bin/python install -qq --disable-pip-version-check --no-deps \
+		--requirement tests/browser/classic.txt
+	$(PY) -m pip --python $(CLASSIC)/bin/python check -qq
+	$(PY) $(PURELIB) > "$$($(CLASSIC)/bin/python $(PURELIB))/environment.pth"
 	@touch $@

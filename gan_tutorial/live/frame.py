@@ -163,10 +163,11 @@ class Look:
         self.mesh = self._mesh(self.latents.shape[1], trainer.recipe.noise)
         self.extent = 0.0
         if not real.is_image:
-            self.extent = float(getattr(real, "extent", 0) or 1.1 * self.real.abs().max())
+            self.extent = float(getattr(real, "extent", 0) or 1.1 * self.real.abs().max()) or 1.0
         self.arrow_scale = _ARROW * self.extent
         self._objective: tuple[Any, np.ndarray] | None = None
-        self._judge = _Images(real) if real.is_image else _Points(real, self.extent)
+        with torch.random.fork_rng(devices=[]):  # a classifier's network draws weights before it is given its own
+            self._judge = _Images(real) if real.is_image else _Points(real, self.extent)
         self.classes: np.ndarray | None = None  # what the last measurement found
         self.floors = self._judge.floors()
 
@@ -246,7 +247,8 @@ class Look:
         with self._watching("discriminator") as network, torch.enable_grad():
             x = fake.to(self.trainer.device).requires_grad_()
             fake_logits = network(x).view(-1).float()
-            real_logits = network(self.real.to(x.device)).view(-1).float() if loss.paired else fake_logits[:0]
+            pairs = self.real[torch.arange(len(x)) % len(self.real)] if loss.paired else self.real[:0]
+            real_logits = network(pairs.to(x.device)).view(-1).float()
             of_each = loss.generator(real_logits, fake_logits) * len(x)  # the loss is the mean over the samples
             (gradient,) = torch.autograd.grad(of_each, x)
         return -gradient.cpu().numpy()
@@ -294,7 +296,8 @@ class Look:
         assert isinstance(self._judge, _Images)
         if self._judge.pixels is None:
             self._judge.pixels = self.data[:].x.cpu().flatten(1)
-        indices, distances = metrics.nearest(fake[sample : sample + 1].flatten(1), self._judge.pixels, NEIGHBOURS)
+        k = min(NEIGHBOURS, len(self._judge.pixels))
+        indices, distances = metrics.nearest(fake[sample : sample + 1].flatten(1), self._judge.pixels, k)
         found = self.data[indices[0].tolist()].x.cpu()
         return Neighbours(_array(found), distances[0].numpy(), sample)
 

@@ -68,6 +68,10 @@ class History:
         """The run goes on from `position`: what came after it is no longer its future."""
         del self._moments[self.position + 1 :]
 
+    def replace(self, moment: Moment) -> None:
+        """Keep this instead of the moment at `position`, of the same step."""
+        self._moments[self.position] = moment
+
     def add(self, moment: Moment) -> None:
         """Keep the run's newest moment; one of the same step is replaced."""
         self.branch()

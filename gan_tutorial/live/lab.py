@@ -14,6 +14,7 @@ from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.panel import Panel
 from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import HEIGHT, WIDTH, describe, paint
+from gan_tutorial.live.words import words
 from gan_tutorial.training import Recipe, Trainer
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Lab:
         language: str = "en",
         front: str = "auto",
     ) -> None:
-        make = _fronts(front)
+        make, self.language = _fronts(front), language
+        words(language)
         self.session = Session(recipe, seed=seed, device=device, threads=threads, dataset=dataset)
         self.panel = make(self.session, language)
         cell, execution = _here()
@@ -155,7 +157,7 @@ class Lab:
 
     def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """The run so far as one HTML file that plays it back without a kernel; see `live.replay.export`."""
-        return replay.export(self.session, path, overwrite=overwrite)
+        return replay.export(self.session, path, overwrite=overwrite, language=self.language)
 
     def close(self) -> None:
         """Take the widgets out of the page; the trainer stays as it is."""

@@ -79,7 +79,10 @@ def as_text(value: Any) -> Any:
 
 
 def as_buffers(value: Any, buffers: list[bytes]) -> Any:
-    """Packed values with {"buffer": i} for bytes, which are added to `buffers`: for a message to a live page."""
+    """Packed values with {"buffer": i} for bytes, which are added to `buffers`, and None for what is not finite: for a
+    message to a live page."""
+    if isinstance(value, float):
+        return _number(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         buffers.append(bytes(value))
         return {"buffer": len(buffers) - 1}

@@ -13,51 +13,18 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from gan_tutorial.algorithms.gan import OPTIMIZERS
 from gan_tutorial.errors import InputError
 from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.session import Session
 from gan_tutorial.live.view import WIDTH, describe, paint
+from gan_tutorial.live.words import words
 from gan_tutorial.losses import LOSSES
 
 # Seconds between two ticks of the page: short for a smooth picture, long where a step takes more than _SLOW_S, so that
 # there are several of them for each picture.
 INTERVAL_S, SLOW_INTERVAL_S, _SLOW_S = 0.1, 0.25, 0.025
 _DUTY = 0.8  # of the interval may be spent in the kernel, so that sliders and cells are heard
-
-# What readers see, in one place.
-WORDS = {
-    "play": "Play",
-    "pause": "Pause",
-    "step_d": "Step D",
-    "step_g": "Step G",
-    "reset": "Reset",
-    "code": "Code",
-    "code_tip": "This run as a script in plain PyTorch that gives the same numbers; press again to hide it",
-    "history": "history",
-    "history_tip": "Drag back to any earlier moment of this run; training on from there replaces what came after it",
-    "play_tip": "Train until you pause",
-    "step_d_tip": "One update of the discriminator alone",
-    "step_g_tip": "One update of the generator alone",
-    "reset_tip": "New networks from the same seed; the settings stay as they are",
-    "lr_d": "learning rate D",
-    "lr_g": "learning rate G",
-    "n_critic": "D updates per step",
-    "g_steps": "G updates per step",
-    "loss": "loss",
-    "lr_d_tip": "Size of the discriminator's Adam steps; takes effect at once, without a reset",
-    "lr_g_tip": "Size of the generator's Adam steps; takes effect at once, without a reset",
-    "n_critic_tip": "Updates of D in one step, each on new samples",
-    "g_steps_tip": "Updates of G in one step, each on new noise",
-    "loss_tip": "What D and G minimise; takes effect at once, without a reset",
-    "step": "step",
-    "d_loss": "D loss",
-    "g_loss": "G loss",
-    "modes": "modes",
-    "of": "of",
-    "speed": "steps/s",
-    "legend": "<i>x</i> real · <i>G(z)</i> generated · <i>L</i> the losses of <i>D</i> and <i>G</i>",
-    "legend_map": "<i>D(x)</i> how real a point looks to <i>D</i>",
-}
 
 _STYLE = """<style>
 .gan-lab { --lab-ink: var(--jp-ui-font-color1, #333); --lab-line: var(--jp-border-color2, #ccc); }
@@ -81,7 +48,7 @@ class Panel:
     """
 
     def __init__(self, session: Session, language: str = "en") -> None:
-        self.session = session
+        self.session, self.words = session, words(language)
         self.closed = False
         self._following = False
         self._overhead_s = 0.0
@@ -110,14 +77,17 @@ class Panel:
         self._setting(widgets.IntSlider, "n_critic", min=0, max=10)
         self._setting(widgets.IntSlider, "g_steps", min=0, max=10)
         self._setting(widgets.Dropdown, "loss", options=list(LOSSES))
+        self._setting(widgets.Dropdown, "optimizer", options=list(OPTIMIZERS))
 
-        legend = WORDS["legend"]
+        legend = self.words["legend"]
         if not session.trainer.dataset.is_image:
-            legend += " · " + WORDS["legend_map"]
+            legend += " · " + self.words["legend_map"]
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        self.history = self._make(widgets.IntSlider, "lab-history", max=0, readout=False, description=WORDS["history"])
+        self.history = self._make(
+            widgets.IntSlider, "lab-history", max=0, readout=False, description=self.words["history"]
+        )
         self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
-        setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), WORDS["history_tip"])
+        setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), self.words["history_tip"])
         self.history.observe(self._travel, "value")
         buttons = [self.play, self.step_d, self.step_g, self.reset, self.code]
         rows = [
@@ -139,11 +109,11 @@ class Panel:
         if frame is not None:
             self._frame = frame
             self.picture.value = paint(frame)
-        self.status.value = _numbers(self._frame, vars(self.session.trainer.settings))
+        self.status.value = _numbers(self._frame, vars(self.session.trainer.settings), self.words)
         self._follow_history()
         playing = self.session.state == "playing"
         self._tick_in_page(playing)
-        self.play.description = WORDS["pause" if playing else "play"]
+        self.play.description = self.words["pause" if playing else "play"]
         self.play.icon = "pause" if playing else "play"
         self.play.disabled = self.step_d.disabled = self.step_g.disabled = self.session.state == "failed"
         text = self.session.message
@@ -239,8 +209,8 @@ class Panel:
         button = self._make(
             widgets.Button,
             css_class,
-            description=WORDS[word],
-            tooltip=WORDS[f"{word}_tip"],
+            description=self.words[word],
+            tooltip=self.words[f"{word}_tip"],
             layout={"width": "92px"},
             **traits,
         )
@@ -255,12 +225,12 @@ class Panel:
             kind,
             f"lab-{name.replace('_', '-')}",
             value=getattr(settings, name),
-            description=WORDS[name],
+            description=self.words["names"][name],
             style={"description_width": "130px"},
             layout={"width": "356px"},
             **traits,
         )
-        setattr(widget, _trait(widget, "tooltip", "description_tooltip"), WORDS[f"{name}_tip"])
+        setattr(widget, _trait(widget, "tooltip", "description_tooltip"), self.words["tips"][name])
         widget.observe(lambda change: self._set(name, change["new"]), "value")
         self.settings[name] = widget
 
@@ -270,15 +240,15 @@ def _trait(widget: Any, since_8: str, before: str) -> str:
     return since_8 if widget.has_trait(since_8) else before
 
 
-def _numbers(frame: Frame, settings: dict[str, Any]) -> str:
+def _numbers(frame: Frame, settings: dict[str, Any], words: dict[str, Any]) -> str:
     """The status line. Its `data-` attributes tell the settings that the training uses; its label says what the picture
     shows, because an image widget can't: a tooltip breaks it in ipywidgets 8."""
     shown = {"step": f"{frame.step:,}", "d_loss": f"{frame.d_loss:.3f}", "g_loss": f"{frame.g_loss:.3f}"}
     if frame.modes:
-        shown["modes"] = f"{frame.modes[0]} {WORDS['of']} {frame.modes[1]}"
-    spans = [f"<span>{WORDS[name]} <b>{'–' if value == 'nan' else value}</b></span>" for name, value in shown.items()]
+        shown["modes"] = words["modes_value"].format(covered=frame.modes[0], all=frame.modes[1])
+    spans = [f"<span>{words[name]} <b>{'–' if value == 'nan' else value}</b></span>" for name, value in shown.items()]
     if frame.steps_per_second:
-        spans.append(f"<span><b>{frame.steps_per_second:,.0f}</b> {WORDS['speed']}</span>")
+        spans.append(f"<span><b>{frame.steps_per_second:,.0f}</b> {words['speed']}</span>")
     attributes = {"role": "group", "aria-label": describe(frame), "data-step": frame.step}
     attributes |= {f"data-{name.replace('_', '-')}": value for name, value in settings.items()}
     written = " ".join(f'{name}="{html.escape(str(value))}"' for name, value in attributes.items())

@@ -18,6 +18,7 @@ from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.history import thinned
 from gan_tutorial.live.packing import as_text, pack
 from gan_tutorial.live.session import Session
+from gan_tutorial.live.words import words
 from gan_tutorial.training.checkpoint import write_atomically
 
 LIMIT = 3_000_000  # bytes of a page
@@ -26,37 +27,8 @@ _LADDER = ((80, 0), (80, 90), (80, 75), (80, 55), (40, 55), (20, 55), (8, 40))
 _LARGEST = 96  # pixels along an image's side
 _FRONT = Path(__file__).parent / "front"
 
-# Every text of the page; another edition passes its own. What stands in braces is filled in.
-WORDS: dict[str, Any] = {
-    "lang": "en",
-    "play": "Play",
-    "pause": "Pause",
-    "slider": "Moment of the run",
-    "step": "step",
-    "d_loss": "D loss",
-    "g_loss": "G loss",
-    "modes": "modes",
-    "modes_value": "{covered} of {all}",
-    "settings": "Settings at this moment",
-    "was": "was {value}",
-    "picture": "Real and generated samples at step {step}",
-    "curves": "Losses of D and G from the start to step {last}, with a cursor at step {step}",
-    "legend": "x real · G(z) generated · L the losses of D and G",
-    "legend_map": "D(x) how real a point looks to D",
-    "keys": "arrow keys: one moment · space: play or pause · Home, End: first, last",
-    "noscript": "This page plays a run back with JavaScript, which is switched off here.",
-    "names": {
-        "lr_d": "learning rate D",
-        "lr_g": "learning rate G",
-        "n_critic": "D updates per step",
-        "g_steps": "G updates per step",
-        "gradient_penalty": "gradient penalty",
-        "zero_gradient_penalty": "zero-centred penalty",
-        "r1": "R1",
-        "r2": "R2",
-        "penalty_every": "penalty every",
-    },
-}
+# The words that front/replay.js writes itself.
+_REPLAYED = ("lang", "play", "pause", "step", "modes_value", "was", "picture", "curves")
 
 _PAGE = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -110,7 +82,7 @@ def export(
     *,
     overwrite: bool = False,
     title: str = "",
-    words: Mapping[str, Any] | None = None,
+    language: str = "en",
 ) -> Path:
     """Write the run that `session` remembers to `path`, an HTML file of less than 3 MB; returns the path.
 
@@ -126,11 +98,11 @@ def export(
         path: the file; its folder must exist.
         overwrite: replace what is there.
         title: default: the recipe's name.
-        words: replaces entries of :data:`WORDS`, for an edition in another language.
+        language: of the page's words, see :mod:`gan_tutorial.live.words`.
 
     Raises :class:`~gan_tutorial.errors.InputError` if there is a file already, the disk refuses, or no page fits.
     """
-    return write(path, lambda: page(session, title=title, words=words).encode(), overwrite=overwrite)
+    return write(path, lambda: page(session, title=title, language=language).encode(), overwrite=overwrite)
 
 
 def write(path: str | Path, content: Callable[[], bytes], *, overwrite: bool) -> Path:
@@ -148,9 +120,9 @@ def write(path: str | Path, content: Callable[[], bytes], *, overwrite: bool) ->
     return path
 
 
-def page(session: Session, *, title: str = "", words: Mapping[str, Any] | None = None) -> str:
+def page(session: Session, *, title: str = "", language: str = "en") -> str:
     """The page that :func:`export` writes, as text."""
-    recipe, texts = session.trainer.recipe, {**WORDS, **(words or {})}
+    recipe, texts = session.trainer.recipe, words(language)
     frames = _walk(session, _LADDER[0][0])
     for most, quality in _LADDER:
         kept = set(thinned([f.step for f in frames], most))
@@ -179,7 +151,7 @@ def _shrink(images: np.ndarray) -> np.ndarray:
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------
-def _page(frames: list[Frame], quality: int, title: str, summary: str, words: Mapping[str, Any]) -> str:
+def _page(frames: list[Frame], quality: int, title: str, summary: str, texts: Mapping[str, Any]) -> str:
     packed = [as_text(pack(frame, quality)) for frame in frames]
     start, modes, same = packed[0]["settings"], packed[-1]["modes"], ("real", "extent", "d_curve", "g_curve")
     for values in packed:
@@ -192,29 +164,29 @@ def _page(frames: list[Frame], quality: int, title: str, summary: str, words: Ma
 
     def number(part: str, name: str, colour: str = "") -> str:
         swatch = f'<i style="background: var({colour})"></i>' if colour else ""
-        return f'<div><dt>{swatch}{html.escape(words[name])}</dt><dd data-part="{part}"></dd></div>'
+        return f'<div><dt>{swatch}{html.escape(texts[name])}</dt><dd data-part="{part}"></dd></div>'
 
     numbers = [number("step", "step"), number("d-loss", "d_loss", "--d"), number("g-loss", "g_loss", "--g")]
-    names = words["names"]
+    names = texts["names"]
     settings = [
         f'<div data-setting="{html.escape(name)}"><dt>{html.escape(names.get(name, name))}</dt>'
         "<dd><span></span> <small></small></dd></div>"
         for name in start
     ]
-    legend = words["legend"] + ("" if packed[-1].get("heat") is None else " · " + words["legend_map"])
-    texts = {name: html.escape(words[name]) for name in ("lang", "play", "slider", "noscript", "keys")}
+    legend = texts["legend"] + ("" if packed[-1].get("heat") is None else " · " + texts["legend_map"])
+    plain = {name: html.escape(texts[name]) for name in ("lang", "play", "slider", "noscript", "keys")}
     return _PAGE.format(
         title=html.escape(title),
         summary=html.escape(summary),
-        settings_title=html.escape(words["settings"]),
+        settings_title=html.escape(texts["settings"]),
         legend=html.escape(legend),
         numbers="\n".join([*numbers, *([number("modes", "modes")] if modes else [])]),
         settings="\n".join(settings),
         style=_front("replay.css"),
         script=re.sub(r"^export ", "", script("replay.js"), flags=re.M),
         run=_json(run),
-        words=_json(words),
-        **texts,
+        words=_json({name: texts[name] for name in _REPLAYED}),
+        **plain,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
@@ -62,7 +62,8 @@ def dumps(recipe: Recipe, seed: int, dataset: Any, history: History) -> bytes:
         "moments": moments,
         "drawing": None if own is None else {"jitter": own[1], "extent": dataset.extent},
     }
-    return write_tensors(tensors, {"format": FORMAT, "run": json.dumps(run)})
+    text = json.dumps(run)
+    return write_tensors(tensors, {"format": FORMAT, "run": text, "sha256": _digest(text, tensors)})
 
 
 def loads(content: bytes) -> Saved:
@@ -72,6 +73,8 @@ def loads(content: bytes) -> Saved:
         about = json.loads(content[8 : 8 + size])["__metadata__"]
         require(about["format"] == FORMAT, "file", about["format"], f"{FORMAT!r}")
         run, tensors = json.loads(about["run"]), read_tensors(bytes(content))
+        if about["sha256"] != _digest(about["run"], tensors):
+            raise ValueError
         dataset = None
         if run["drawing"] is not None:
             dataset = from_points(tensors["drawing"].numpy(), jitter=run["drawing"]["jitter"])
@@ -85,7 +88,7 @@ def loads(content: bytes) -> Saved:
         return Saved(Recipe.from_json(run["recipe"]), int(run["seed"]), dataset, history)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except Exception as error:  # a foreign file can be wrong in any way
         raise InputError("file: this is not a run saved by the lab, or it is damaged; choose another file") from error
 
 
@@ -101,6 +104,10 @@ def start(name: str) -> bytes:
     if name not in starts():
         raise unknown("start", name, starts())
     return (_STARTS / f"{name}.safetensors").read_bytes()
+
+
+def _digest(run: str, tensors: dict[str, Tensor]) -> str:
+    return hashlib.sha256(run.encode() + write_tensors(tensors)).hexdigest()
 
 
 def _packed(beside: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _PATIENCE_S = 1.0  # how long a command waits for the step under way
 _KEEP_EVERY = 50  # steps between two kept moments in a headless run
 _MEASURE_S, _MEASURE_SHARE = 0.1, 0.1  # measure at most so often, and for so much of the time
 _PINNED = 60  # moments of a pinned run
+_NORMS = {"d_norm": "d_loss", "g_norm": "g_loss"}  # and what a step has that makes them
 _DATA_OPTIONS = {"mnist": {"size": 32}}  # what a data set needs in order to suit the lab's networks
 
 
@@ -45,6 +46,11 @@ class Pinned:
     frames: list[Frame]
     facts: dict[str, Any]
     look: Look
+
+
+def one_line(error: BaseException) -> str:
+    """What a reader sees of an error that nobody foresaw."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 class Session:
@@ -84,7 +90,6 @@ class Session:
         self.message, self.details = "", ""
         self.view = View()
         self.pinned: Pinned | None = None
-        self.map: StabilityMap | None = None
         self._lock = threading.RLock()
         self._pending: dict[str, Any] = {}
         self.history = History(memory)
@@ -103,6 +108,7 @@ class Session:
         self._unread: list[dict[str, Any]] = []
         self._speed, self._last_tick, self.step_s = 0.0, 0.0, 0.0
         self._measure_at, self._until = 0.0, 0
+        self.map: StabilityMap | None = None  # one of another run would lead back to that
         self.state, self.message, self.details = "idle", "", ""
         self._measure()
         self._remember()
@@ -196,8 +202,10 @@ class Session:
         def begin() -> None:
             self._apply()
             require(not self.trainer.dataset.is_image, "draw", "images", "a lab on points in the plane")
-            require(len(points) <= EMBEDDED, "points", len(points), f"at most {EMBEDDED} points")
             drawing = from_points(points, jitter=JITTER * self.look.extent)
+            assert drawing.drawing is not None
+            n = len(drawing.drawing[0])
+            require(n <= EMBEDDED, "points", n, f"at most {EMBEDDED} points")
             drawing.extent = max(drawing.extent, self.look.extent)  # the square that it was drawn in
             self._begin(replace(self.trainer.recipe, settings=self.trainer.settings), drawing)
             self._own_data = drawing
@@ -208,6 +216,7 @@ class Session:
         """The run, to be kept in a file: the present moment and as many others as fit in 8 MB, see `live.saved`."""
         with self._lock:
             self._apply()
+            self._remember()
             return saved.dumps(self.trainer.recipe, self.seed, self._own_data, self.history)
 
     def load(self, content: bytes) -> Frame | None:
@@ -219,7 +228,11 @@ class Session:
             self._begin(recipe, run.dataset, run.seed)
             self._own_data = run.dataset
             history.budget, self.history = self.history.budget, history
-            self._travel(len(history) - 1)
+            try:
+                for index in range(len(history)):  # each must be one that `go` can go to
+                    self._travel(index)
+            except (RuntimeError, LookupError, TypeError, ValueError) as error:
+                raise InputError("file: its moments do not fit its recipe; choose another file") from error
 
         return self._anew(begin)
 
@@ -231,6 +244,7 @@ class Session:
         """Put the run as it is aside, to see other runs beside it: `pinned`."""
         with self._lock:
             self._apply()
+            self._remember()
             steps = self.history.steps
             view, self.view = self.view, View(("heat", "manifold", "real", "fake"))
             try:
@@ -290,8 +304,9 @@ class Session:
             self._apply()
             recipe = replace(self.trainer.recipe, settings=self.trainer.settings)
             try:
-                self.map = StabilityMap(recipe, x=x, y=y, seed=self.seed, device=self.device, dataset=self._own_data)
-                self.message = ""
+                grid = StabilityMap(recipe, x=x, y=y, seed=self.seed, device=self.device, dataset=self._own_data)
+                grid.coverage(1)  # refuses data without modes
+                self.map, self.message = grid, ""
             except InputError as error:
                 self.message = str(error)
 
@@ -318,10 +333,9 @@ class Session:
         def begin() -> None:
             assert self.map is not None
             self._begin(self.map.recipe(row, column), self._own_data)
-            self.map = None
 
         frame = self._anew(begin)
-        if frame is not None:
+        if frame is not None and reached:
             self.play(until=reached)
         return frame
 
@@ -339,7 +353,12 @@ class Session:
         self.pause()
         require_integer("index", index, 0, len(self.history) - 1)
 
-        return self._do(lambda: self._travel(index))
+        def travel() -> None:
+            self._apply()
+            self._remember()  # what was set here since the last step
+            self._travel(index)
+
+        return self._do(travel)
 
     def _travel(self, index: int) -> None:
         self._pending.clear()
@@ -440,13 +459,19 @@ class Session:
 
     def _anew(self, begin: Callable[[], None]) -> Frame | None:
         """Carry out what makes a new run; what can't be done leaves the old one as it was."""
-        refused = []
+        refused, state = [], self.state
 
         def work() -> None:
+            self._apply()
+            kept = dict(vars(self))
             try:
                 begin()
-            except InputError as error:
+            except Exception as error:
+                vars(self).update(kept)
+                if not isinstance(error, InputError):
+                    raise
                 refused.append(str(error))
+                self.state = state
 
         self.pause()
         frame = self._do(work)
@@ -495,7 +520,7 @@ class Session:
             return
         self.state = "failed"
         plain = isinstance(error, (DivergedError, InputError))
-        self.message = str(error) if plain else f"{type(error).__name__}: {error}"
+        self.message = str(error) if plain else one_line(error)
         self.details = "" if plain else "".join(traceback.format_exception(error))
         if isinstance(error, DivergedError):
             self.findings = [Finding("divergence", self.trainer.step)]
@@ -511,10 +536,13 @@ class Session:
     def _apply(self) -> None:
         while self._pending:
             name = next(iter(self._pending))
+            value = self._pending.pop(name)
             try:
-                self._configure({name: self._pending.pop(name)})
+                self._configure({name: value})
             except InputError as error:
                 self.message = str(error)
+            except TypeError:  # not even a name or a value of the kind that settings are
+                self.message = f"{name}: {value!r} is not allowed; expected a setting's name and a value for it"
 
     def _configure(self, changes: dict[str, Any]) -> None:
         self.trainer.configure(**changes)
@@ -540,17 +568,26 @@ class Session:
         started = time.perf_counter()
         if due and started < self._measure_at:
             return
+        last = self._unread[-1] if self._unread else {}
         self._fold()
         for name, value in self.look.measure().items():
+            if name in _NORMS and _NORMS[name] not in last:  # that network rested in this step
+                continue
             self._curves.setdefault(name, Curve()).add(self.trainer.step, value)
         self.findings = diagnose({name: curve.array() for name, curve in self._curves.items()}, self.look.floors)
         now = time.perf_counter()
         self._measure_at = now + max(_MEASURE_S, (now - started) * (1 / _MEASURE_SHARE - 1))
 
     def _remember(self) -> None:
-        """Keep the present moment in the history, unless it is there already."""
+        """Keep the present moment in the history, unless it is there already or the run has failed."""
+        if self.state == "failed":
+            return
         self._fold()
-        if not len(self.history) or self.history[self.history.position].step != self.trainer.step:
+        kept = self.history[self.history.position] if len(self.history) else None
+        if kept is not None and kept.step == self.trainer.step:
+            if kept.beside["events"] != tuple(self.events):  # a setting was changed here
+                self.history.replace(Moment(self.trainer.snapshot(), self._beside()))
+        else:
             self.history.add(Moment(self.trainer.snapshot(), self._beside()))
 
     def _beside(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gan_tutorial.errors import InputError, unknown
 from gan_tutorial.live import replay, saved
 from gan_tutorial.live.frame import Frame, Look, View
 from gan_tutorial.live.packing import as_buffers, from_buffers, pack_live, points, sheet
-from gan_tutorial.live.session import Session
+from gan_tutorial.live.session import Session, one_line
 from gan_tutorial.live.slow import Part
 from gan_tutorial.live.words import words
 from gan_tutorial.losses import LOSSES
@@ -102,32 +102,38 @@ class Face:
         """Take the widget out of the page and the kernel. The session pauses."""
         self.session.pause()
         self.closed = True
+        self.box.layout.close()
         self.box.close()
 
     # -- what a page sends --------------------------------------------------------------------------------------------
-    def _receive(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
-        message = from_buffers(content, buffers)
-        kind, session = message.get("type"), self.session
-        if self.closed:
-            return
+    def _receive(self, _: Any, content: Any, buffers: list[Any]) -> None:
+        if not self.closed:
+            self._answering(lambda: self._hear(content, buffers))
+
+    def _hear(self, message: dict[str, Any], buffers: list[Any]) -> None:
+        kind, session = message["type"], self.session
         if kind == "ready":
             self._send_scene()
             self.show_pinned()
             self._send_map()
             self.show(session.frame())
         elif kind == "tick":
-            self._tick(min(float(message.get("budget", 0.05)), BUDGET_S))
+            self._tick(min(BUDGET_S, float(message.get("budget", 0.05))))  # in this order: NaN is no budget
         elif kind == "view":
-            self._answering(lambda: self._view(message))
+            self._view(message)
         elif kind == "do":
-            self._answering(lambda: self._do(message["name"], message.get("args") or {}))
+            self._do(message["name"], from_buffers(message.get("args") or {}, buffers))
         elif kind == "ask":
-            self._ask(message["id"], message["name"], message.get("args") or {})
+            self._ask(message["id"], message["name"], lambda: from_buffers(message.get("args") or {}, buffers))
+        else:
+            raise unknown("message", kind, ("ready", "tick", "view", "do", "ask"))
 
     def _tick(self, budget: float) -> None:
         if self.session.map is not None:
             if self.session.tick_map(budget):
                 self._send_map()
+            else:
+                self.show()
             return
         started = time.perf_counter()
         training = max(0.0, budget - self._overhead_s)
@@ -182,20 +188,20 @@ class Face:
         self._send_map()
         return frame
 
-    def _ask(self, number: int, name: str, args: dict[str, Any]) -> None:
+    def _ask(self, number: int, name: str, args: Callable[[], dict[str, Any]]) -> None:
         answers: dict[str, Callable[..., dict[str, Any]]] = {
             "code": lambda package=False: {"text": (self.session.package_code if package else self.session.script)()},
             "slow": lambda: {"parts": [self._part(part) for part in self.session.slow()]},
-            "export": lambda: {"html": replay.page(self.session, words=self.words)},
+            "export": lambda: {"html": replay.page(self.session, language=self.language)},
             "save": lambda: {"data": self.session.save(), "name": f"{self.session.trainer.recipe.name}.safetensors"},
             "load": self._load,
         }
         try:
             if name not in answers:
                 raise unknown("question", name, answers)
-            reply: dict[str, Any] = {"value": answers[name](**args)}
+            reply: dict[str, Any] = {"value": answers[name](**args())}
         except Exception as error:
-            reply = {"error": str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"}
+            reply = {"error": _told(error)}
         self._send({"type": "reply", "id": number, **reply})
         if name in ("slow", "load"):
             self.show(self.session.frame())
@@ -209,8 +215,8 @@ class Face:
         """A command that can't be carried out is told in the page."""
         try:
             work()
-        except (InputError, TypeError, KeyError) as error:  # the latter two: a page of another version
-            self.session.message = str(error)
+        except Exception as error:  # any but an InputError: a page of another version, or a mistake of ours
+            self.session.message = _told(error)
             self.show()
 
     # -- what a page gets ---------------------------------------------------------------------------------------------
@@ -313,6 +319,10 @@ class Face:
             if x is not None and self._look.extent:
                 values[f"batch_{name}"] = points(x.cpu().float().numpy(), self._look.extent)
         return values
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else one_line(error)
 
 
 def _real(look: Look) -> Any:

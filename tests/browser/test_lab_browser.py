@@ -1,47 +1,20 @@
 """The live lab in a real page: JupyterLab, a kernel, Chromium; what is seen is compared by its pixels."""
 
-import time
-
 import pytest
 
+from tests.browser.page import difference, drag, number, pixels, wait_for
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-# The picture as 72 x 34 pixels, so that a blank or broken one can't pass.
-PIXELS = """async () => {
-  const image = document.querySelector('img.lab-picture');
-  await image.decode();
-  const canvas = Object.assign(document.createElement('canvas'), {width: 72, height: 34});
-  const context = canvas.getContext('2d');
-  context.drawImage(image, 0, 0, 72, 34);
-  return Array.from(context.getImageData(0, 0, 72, 34).data);
-}"""
-
-
-def number(page, name):
-    """A number that the kernel wrote after training with it."""
-    return float(page.locator(".lab-numbers").get_attribute(f"data-{name}"))
-
-
-def wait_for(page, condition, *, seconds=30.0):
-    """Wait for a condition in Python; returns the seconds it took."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, f"not within {seconds} s"
-        page.wait_for_timeout(10)
-    return time.monotonic() - started
-
-
-def difference(one, other):
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
 
 
 @pytest.fixture
 def lab(notebook):
-    def show(recipe, steps):
-        page = notebook(f"from gan_tutorial.live import Lab\nlab = Lab({recipe!r})\nlab.run({steps})", "display(lab)")
-        page.wait_for_selector("img.lab-picture")
-        page.wait_for_selector(".lab-lr-d .noUi-handle")
-        page.locator("img.lab-picture").scroll_into_view_if_needed()
+    def show(recipe, steps, front="core", **options):
+        run = f"from gan_tutorial.live import Lab\nlab = Lab({recipe!r}, front={front!r})\nlab.run({steps})"
+        page = notebook(run, "display(lab)", **options)
+        for selector in (".lab-picture", ".lab-lr-d"):
+            page.wait_for_selector(selector)
+        page.locator(".lab-picture").scroll_into_view_if_needed()
         return page
 
     return show
@@ -51,28 +24,21 @@ def lab(notebook):
 def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, record_property):
     page = lab(recipe, steps)
     assert number(page, "step") == steps
-    still = page.evaluate(PIXELS)
+    still = pixels(page)
     assert len(set(still)) > 20
     page.wait_for_timeout(500)
-    assert page.evaluate(PIXELS) == still
+    assert pixels(page) == still
 
     play = page.locator(".lab-play")
     play.click()
     wait_for(page, lambda: number(page, "step") > steps)
     assert play.inner_text().strip() == "Pause"
-    first = page.evaluate(PIXELS)
-    wait_for(page, lambda: difference(first, page.evaluate(PIXELS)) > 0.3)
+    first = pixels(page)
+    wait_for(page, lambda: difference(first, pixels(page)) > 0.3)
 
     # Drag the slider to the left while the lab plays: the training takes the value, and goes on.
     before, step = number(page, "lr-d"), number(page, "step")
-    handle = page.locator(".lab-lr-d .noUi-handle").bounding_box()
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for i in range(1, 11):
-        page.mouse.move(x - 3 * i, y)
-        page.wait_for_timeout(20)
-    page.mouse.up()
+    drag(page, ".lab-lr-d", 0.2)
     shown = float(page.locator(".lab-lr-d .widget-readout").inner_text())
     assert shown < 0.9 * before
     latency = wait_for(page, lambda: number(page, "lr-d") == pytest.approx(shown, rel=0.05))
@@ -85,6 +51,7 @@ def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, r
     readout.click()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("0.02")
+    assert readout.inner_text() == "0.02"
     page.keyboard.press("Enter")
     wait_for(page, lambda: number(page, "lr-g") == pytest.approx(0.02, rel=0.01))
     page.screenshot(path=tmp_path / "playing.png")
@@ -92,26 +59,20 @@ def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, r
     play.click()
     wait_for(page, lambda: play.inner_text().strip() == "Play")
     page.wait_for_timeout(500)  # for a tick that was under way
-    stopped, picture = number(page, "step"), page.evaluate(PIXELS)
+    stopped, picture = number(page, "step"), pixels(page)
     page.wait_for_timeout(1000)
     assert number(page, "step") == stopped
-    assert page.evaluate(PIXELS) == picture
+    assert pixels(page) == picture
 
     # Time travel: drag to the left end, and the first moment is back, with its settings; to the right, the last.
-    track = page.locator(".lab-history .noUi-base").bounding_box()
-    for target, expected in ((track["x"], 0), (track["x"] + track["width"], stopped)):
-        handle = page.locator(".lab-history .noUi-handle").bounding_box()
-        y = handle["y"] + handle["height"] / 2
-        page.mouse.move(handle["x"] + handle["width"] / 2, y)
-        page.mouse.down()
-        page.mouse.move(target, y, steps=8)
-        page.mouse.up()
+    for end, expected in ((0, 0), (1, stopped)):
+        drag(page, ".lab-history", end)
         wait_for(page, lambda expected=expected: number(page, "step") == expected)
         if expected == 0:
             assert number(page, "lr-d") == pytest.approx(before)
-            assert difference(picture, page.evaluate(PIXELS)) > 0.3
+            assert difference(picture, pixels(page)) > 0.3
             page.screenshot(path=tmp_path / "back.png")
-    wait_for(page, lambda: page.evaluate(PIXELS) == picture)
+    wait_for(page, lambda: pixels(page) == picture)
 
     page.locator(".lab-step-g").click()
     wait_for(page, lambda: number(page, "step") == stopped + 1)
@@ -121,13 +82,33 @@ def test_a_reader_plays_steers_pauses_and_resets(lab, recipe, steps, tmp_path, r
     page.screenshot(path=tmp_path / "reset.png")
 
 
-def test_running_the_cell_again_closes_the_lab_it_made(notebook):
+@pytest.mark.parametrize("front", ["canvas", "core"])
+def test_a_finger_plays_and_travels_in_a_dark_theme(lab, front, tmp_path):
+    page = lab("ring-mlp", 30, front, theme="dark", has_touch=True)
+    paper, ink = page.evaluate("""() => ['.jp-Notebook', '.lab-numbers'].map((selector, i) => {
+      const style = getComputedStyle(document.querySelector(selector));
+      return Math.max(...(i ? style.color : style.backgroundColor).match(/\\d+/g).slice(0, 3).map(Number));
+    })""")
+    assert paper < 60
+    assert ink > 200
+    play = page.locator(".lab-play")
+    play.tap()
+    wait_for(page, lambda: number(page, "step") > 30)
+    play.tap()
+    wait_for(page, lambda: play.inner_text().strip() == "Play")
+    drag(page, ".lab-history", 0, finger=True)
+    wait_for(page, lambda: number(page, "step") == 0)
+    page.screenshot(path=tmp_path / f"dark-{front}.png")
+
+
+def test_running_the_cell_again_closes_the_lab_it_made(notebook, jupyter):
     page = notebook(
-        "from gan_tutorial.live import Lab\nlabs = globals().get('labs', []) + [Lab('ring-mlp')]\nlabs[-1].play()",
+        "from gan_tutorial.live import Lab\n"
+        "labs = globals().get('labs', []) + [Lab('ring-mlp', front='core')]\nlabs[-1].play()",
         "display(labs[-1])\nprint('closed:', [lab.panel.closed for lab in labs])",
     )
     page.get_by_text("closed: [False]").wait_for()
     wait_for(page, lambda: page.locator(".lab-numbers").count() == 1 and number(page, "step") > 0)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    jupyter.run_all(page)
     page.get_by_text("closed: [True, False]").wait_for()
     wait_for(page, lambda: page.locator(".lab-numbers").count() == 1 and number(page, "step") > 0)

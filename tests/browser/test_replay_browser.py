@@ -1,22 +1,14 @@
 """An exported run in a real page: from the disk, with the network off; what is seen is compared by its pixels."""
 
-import time
-
 import pytest
 
 from gan_tutorial.live import replay
 from gan_tutorial.live.session import Session
 from gan_tutorial.training import recipe
+from tests.browser.page import difference, pixels, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-PIXELS = """name => {
-  const canvas = document.querySelector(`[data-part=${name}]`), small = document.createElement("canvas");
-  [small.width, small.height] = [48, 48];
-  const context = small.getContext("2d");
-  context.drawImage(canvas, 0, 0, 48, 48);
-  return Array.from(context.getImageData(0, 0, 48, 48).data);
-}"""
 RUNS = {
     "points": recipe("ring-mlp").with_changes({"model.g_width": 32, "model.d_width": 32, "batch_size": 64}),
     "images": recipe("dcgan-digits8").with_changes({"model.g_width": 8, "model.d_width": 8, "batch_size": 16}),
@@ -69,36 +61,28 @@ def step(page):
     return int(part(page, "step").inner_text().replace(",", ""))
 
 
-def wait_for(page, condition, *, seconds=30.0):
-    """Polled from here: the page's own policy forbids Playwright's way, which evaluates text."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, f"not within {seconds} s"
-        page.wait_for_timeout(20)
-
-
 def wait_for_step(page, wanted):
     wait_for(page, lambda: step(page) == wanted)
 
 
-def difference(one, other):
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+def shown(page, name):
+    return pixels(page, f"[data-part={name}]")
 
 
 @pytest.mark.parametrize(("name", "last", "after"), [("points", 160, 20), ("images", 16, 2)])
 def test_a_reader_scrubs_with_keys_mouse_and_the_curves(open_page, name, last, after):
     page = open_page(name)
     assert step(page) == last
-    end = page.evaluate(PIXELS, "picture")
+    end = shown(page, "picture")
     assert len(set(end)) > 10
-    curves = page.evaluate(PIXELS, "curves")
+    curves = shown(page, "curves")
 
     page.keyboard.press("Home")
     wait_for_step(page, 0)
     assert part(page, "d-loss").inner_text() == "–"
-    begin = page.evaluate(PIXELS, "picture")
+    begin = shown(page, "picture")
     assert difference(begin, end) > 1
-    assert difference(page.evaluate(PIXELS, "curves"), curves) > 0.5
+    assert difference(shown(page, "curves"), curves) > 0.5
     assert page.locator(".changed").count() == 0
 
     page.keyboard.press("ArrowRight")
@@ -107,10 +91,10 @@ def test_a_reader_scrubs_with_keys_mouse_and_the_curves(open_page, name, last, a
     assert part(page, "slider").get_attribute("aria-valuetext") == f"step {after}"
     page.keyboard.press("ArrowLeft")
     wait_for_step(page, 0)
-    assert page.evaluate(PIXELS, "picture") == begin
+    assert shown(page, "picture") == begin
     page.keyboard.press("End")
     wait_for_step(page, last)
-    assert page.evaluate(PIXELS, "picture") == end
+    assert shown(page, "picture") == end
     before = f"{RUNS[name].settings.lr_d:g}"
     assert page.locator(".changed").inner_text().split() == ["learning", "rate", "D", "0.005", "was", before]
 
@@ -165,13 +149,13 @@ def test_dark_and_light_and_paper(open_page):
     for scheme in ("light", "dark"):
         page = open_page("points", color_scheme=scheme)
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        seen[scheme] = paper, page.evaluate(PIXELS, "picture"), page.evaluate(PIXELS, "curves")
+        seen[scheme] = paper, shown(page, "picture"), shown(page, "curves")
     assert seen["light"][0] != seen["dark"][0]
     assert difference(seen["light"][1], seen["dark"][1]) > 20
     assert difference(seen["light"][2], seen["dark"][2]) > 2
     page.emulate_media(media="print", color_scheme="dark")
     page.wait_for_timeout(100)
-    on_paper = page.evaluate(PIXELS, "picture")  # another layout, hence not the very same pixels
+    on_paper = shown(page, "picture")  # another layout, hence not the very same pixels
     assert difference(on_paper, seen["light"][1]) < difference(on_paper, seen["dark"][1]) / 3
     assert not part(page, "slider").is_visible()
 

@@ -83,10 +83,12 @@ test("a log slider's places and values", () => {
 });
 
 test("numbers are written short, with a true minus, and none as a dash", () => {
-  const cases = [[0.65234, "0.652"], [-1.2, "−1.200"], [12.345, "12.35"], [123.45, "123.5"], [4321.9, "4322"], [2e6, "2.0e6"],
+  const cases = [[0.65234, "0.652"], [-1.2, "−1.200"], [12.345, "12.35"], [123.45, "123.5"], [4321.9, "4322"],
+    [2e6, "2.0e6"],
     [0.00012, "1.2e−4"], [0, "0.000"], [null, "–"], [NaN, "–"], [undefined, "–"], [Infinity, "–"]];
   for (const [value, written] of cases) assert.equal(lab.figure(value), written);
-  for (const [value, written] of [[1e-4, "1e-4"], [0.001, "0.001"], [0.5, "0.5"], [0, "0"], [3, "3"], [0.1 + 0.2, "0.3"], ["hinge", "hinge"]]) {
+  for (const [value, written] of [[1e-4, "1e-4"], [0.001, "0.001"], [0.5, "0.5"], [0, "0"], [3, "3"],
+    [0.1 + 0.2, "0.3"], ["hinge", "hinge"]]) {
     assert.equal(lab.plain(value), written);
   }
   assert.deepEqual([0.914, 1, null, NaN].map(lab.percent), ["91 %", "100 %", "–", "–"]);
@@ -162,7 +164,8 @@ test("slow motion: what the picture shows at each part", () => {
 
 test("every part of a step lights up something, its own network's weights at last", () => {
   for (const [network, box] of [["discriminator", "d"], ["generator", "g"]]) {
-    for (const name of ["sample", "generate", "judge", "loss", "gradient", "update"]) assert.ok(lab.lit({ network, name }).length);
+    for (const name of ["sample", "generate", "judge", "loss", "gradient",
+      "update"]) assert.ok(lab.lit({ network, name }).length);
     assert.deepEqual(lab.lit({ network, name: "update" }), [box]);
     assert.ok(lab.lit({ network, name: "gradient" }).includes(`back-${box}`));
   }
@@ -189,7 +192,8 @@ test("the host's theme, from what it says or what it paints", () => {
     [{ body: { jpThemeLight: "true" }, dark: true }, false], [{ body: { jpThemeLight: "false" } }, true],
     [{ theme: "dark" }, true], [{ theme: "light", dark: true }, false],
     [{ classes: ["vscode-dark"] }, true], [{ classes: ["vscode-light"], dark: true }, false],
-    [{ behind: ["rgba(0, 0, 0, 0)", "rgb(20, 20, 24)"] }, true], [{ behind: ["rgb(255, 255, 255)"], dark: true }, false],
+    [{ behind: ["rgba(0, 0, 0, 0)", "rgb(20, 20, 24)"] }, true], [{ behind: ["rgb(255, 255, 255)"], dark: true },
+      false],
     [{ behind: ["rgba(0, 0, 0, 0)"], dark: true }, true], [{}, false],
   ];
   for (const [page, dark] of cases) assert.equal(lab.isDark(...host(page)), dark, JSON.stringify(page));

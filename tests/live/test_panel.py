@@ -96,7 +96,14 @@ def test_a_step_without_any_update_is_refused_in_words():
 def test_widgets_start_at_the_recipes_settings():
     lab = Lab(recipe("ring-mlp", loss="hinge", lr_d=2e-4, n_critic=4), front="core")
     values = {name: widget.value for name, widget in lab.panel.settings.items()}
-    assert values == {"lr_d": pytest.approx(2e-4), "lr_g": 1e-3, "n_critic": 4, "g_steps": 1, "loss": "hinge"}
+    assert values == {
+        "lr_d": pytest.approx(2e-4),
+        "lr_g": 1e-3,
+        "n_critic": 4,
+        "g_steps": 1,
+        "loss": "hinge",
+        "optimizer": "adam",
+    }
     assert lab.panel.settings["loss"].options == tuple(losses.LOSSES)
     assert lab.trainer.settings.lr_d == 2e-4
     lab.close()

@@ -17,6 +17,7 @@ from gan_tutorial.errors import InputError
 from gan_tutorial.live import replay
 from gan_tutorial.live.packing import as_text, pack, sheet
 from gan_tutorial.live.session import Session
+from gan_tutorial.live.words import CATALOGUE, words
 from gan_tutorial.training import recipe
 
 RING = recipe("ring-mlp").with_changes({"model.g_width": 16, "model.d_width": 16, "batch_size": 32})
@@ -211,10 +212,11 @@ def test_the_page_asks_nobody_for_anything(tmp_path):
     assert "\nexport " not in page
 
 
-def test_whatever_it_is_called_it_is_text(tmp_path):
+def test_whatever_it_is_called_it_is_text(tmp_path, monkeypatch):
     evil = "</script><script>alert(1)</script>&amp;\"'<!--{title}"
-    words = {"settings": evil, "was": evil, "lang": '"><i>', "names": {"lr_d": evil}}
-    path = replay.export(Session(RING), tmp_path / "run.html", title=evil, words=words)
+    texts = {"settings": evil, "was": evil, "lang": '"><i>', "names": {"lr_d": evil}}
+    monkeypatch.setitem(CATALOGUE, "evil", {**words("en"), **texts})
+    path = replay.export(Session(RING), tmp_path / "run.html", title=evil, language="evil")
     page = path.read_text(encoding="utf-8")
     assert "<script>alert" not in page
     assert "<i>" not in page
@@ -223,16 +225,18 @@ def test_whatever_it_is_called_it_is_text(tmp_path):
     assert content(path, "words")["was"] == evil
 
 
-def test_another_edition_swaps_every_text(tmp_path):
-    words = {name: f"[{name}]" for name in replay.WORDS if name not in ("lang", "names")}
+def test_another_edition_swaps_every_text(tmp_path, monkeypatch):
+    plain = {name: f"[{name}]" for name, text in words("en").items() if isinstance(text, str)}
     names = {name: f"[{name}]" for name in vars(RING.settings)}
-    path = replay.export(Session(RING), tmp_path / "run.html", words={**words, "names": names, "lang": "zh"})
+    monkeypatch.setitem(CATALOGUE, "xx", {**words("en"), **plain, "names": names, "lang": "zh"})
+    path = replay.export(Session(RING), tmp_path / "run.html", language="xx")
     page = path.read_text(encoding="utf-8")
     body = re.sub(r"<script.*?</script>|<style>.*?</style>", "", page, flags=re.S)
-    for text in (*replay.WORDS["names"].values(), *(v for k, v in replay.WORDS.items() if k not in ("lang", "names"))):
+    for text in (*words("en")["names"].values(), *(v for v in words("en").values() if isinstance(v, str))):
         assert f">{text}<" not in body
         assert f'aria-label="{text}"' not in body
     assert '<html lang="zh">' in page
+    assert "[play]" in page
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):

@@ -3,12 +3,13 @@
 //
 // `lab(root, channel)` builds the page in `root`; `channel` is {send(content, buffers), onMessage(callback)}.
 //
-// A message is JSON beside binary buffers: {buffer: i} anywhere in it stands for the i-th. Points are int16 (8192 to the
-// extent), maps uint8, other numbers float32, as `decode` reads them; a sheet of images is {png, n, columns, width, height}.
+// A message is JSON beside binary buffers: {buffer: i} anywhere in it stands for the i-th. They hold points (int16,
+// 8192 to the extent), maps (uint8) and other numbers (float32), as `decode` reads them. A sheet of images is
+// {png, n, columns, width, height}.
 //
 // From the page:
 //   ready                              asks for everything
-//   tick {budget}                      train for so many seconds and answer with a frame (with a map, while there is one)
+//   tick {budget}                      train for so many seconds and answer with a frame (or a map)
 //   view {layers, walk, sample}        what the page shows; a frame holds no more
 //   do {name, args}                    play pause step step_discriminator step_generator reset go{index}
 //                                      set{name, value} rebuild{...} draw{points} start{name} pin unpin
@@ -66,7 +67,7 @@ export class Newest {
     this.send(name, value);
   }
 
-  /** What holds in the kernel by now: `held(name)`. A value that is neither taken nor refused is given up after a while. */
+  /** What holds in the kernel by now: `held(name)`. A value that isn't taken is given up in the end. */
   heard(held, now) {
     for (const [name, open] of [...this.open]) {
       if (!same(held(name), open.sent) && now - open.at < RESEND_S) continue;
@@ -85,7 +86,8 @@ export class Newest {
 }
 
 function same(a, b) {
-  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a),
+    Math.abs(b));
   return a === b || (typeof a === "object" && JSON.stringify(a) === JSON.stringify(b));
 }
 
@@ -150,7 +152,7 @@ export function scaled(series, factor) {
 
 // -- the pad for one's own data: pure functions -----------------------------------------------------------------------
 
-/** Places along the way from `from` to `to`, `spacing` apart; `carry` is how far the pen has come since the last one. */
+/** Places along the way from `from` to `to`, `spacing` apart; `carry` is how far the pen is beyond the last. */
 export function alongStroke(from, to, spacing, carry = 0) {
   const length = Math.hypot(to[0] - from[0], to[1] - from[1]), places = [];
   let at = spacing - carry;
@@ -263,7 +265,8 @@ function make(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null) continue;
     if (name === "class") node.className = value;
-    else if (name === "on") for (const [event, callback] of Object.entries(value)) node.addEventListener(event, callback);
+    else if (name === "on") for (const [event, callback] of Object.entries(value)) node.addEventListener(event,
+      callback);
     else if (name === "role" || name === "for" || name.includes("-")) node.setAttribute(name, value);
     else node[name] = value;
   }
@@ -326,7 +329,7 @@ const NOW = ["loss", "optimizer", "lr_d", "lr_g", "n_critic", "g_steps"];
 const MORE = ["beta1", "r1", "r2", "gradient_penalty", "zero_gradient_penalty"];
 const MODEL = ["data", "noise", "z_dim", "g_depth", "g_width", "d_depth", "d_width", "seed"];
 const CHOICES = { g_depth: "depth", d_depth: "depth", g_width: "width", d_width: "width" };
-const DRAWN = 1500, BRUSH = 3; // points in drawn data at most, and those that the brush drops at a place
+const DRAWN = 500, BRUSH = 3; // points in drawn data at most, as the kernel takes them, and those that the brush drops at a place
 
 const dashed = (name) => name.replaceAll("_", "-");
 
@@ -620,7 +623,8 @@ export function lab(root, channel) {
       paintOn(canvas, canvas.clientWidth, (context, box) => drawPoints(context, what, theme, box, options));
     } else {
       const high = pictureHeight(what, canvas.clientWidth);
-      paintOn(canvas, high, (context, box) => drawImages(context, what, theme, box, { chosen: canvas === ui.picture ? chosen : null }));
+      paintOn(canvas, high, (context, box) => drawImages(context, what, theme, box,
+        { chosen: canvas === ui.picture ? chosen : null }));
     }
   }
 
@@ -641,7 +645,8 @@ export function lab(root, channel) {
     const high = 52, wide = Math.round((high * images.width) / images.height), left = others ? wide + 20 : 0;
     canvas.style.width = `${left + images.n * (wide + 4)}px`;
     paintOn(canvas, high, (context) => {
-      const one = (of, i, x) => context.drawImage(of.source, (i % of.columns) * of.width, Math.floor(i / of.columns) * of.height, of.width, of.height, x, 0, wide, high);
+      const one = (of, i, x) => context.drawImage(of.source, (i % of.columns) * of.width,
+        Math.floor(i / of.columns) * of.height, of.width, of.height, x, 0, wide, high);
       context.imageSmoothingEnabled = false;
       if (others) {
         one(others, index, 0);
@@ -661,17 +666,22 @@ export function lab(root, channel) {
       const { name, canvas } = chart, high = chart.isOpen ? 200 : 97;
       if (CURVES[name]) {
         const curves = CURVES[name].map(([series, colour], i) => curve(frame, series, colour, i));
-        const past = moment ? CURVES[name].map(([series, colour], i) => ({ ...curve(moment, series, colour, i), colour: pale(colour), dash: true })) : [];
-        const floors = CURVES[name].filter(([series]) => frame.floors?.[series] !== undefined && frame.floors[series] !== null)
+        const past = moment
+          ? CURVES[name].map(([series, colour], i) => ({ ...curve(moment, series, colour, i), colour: pale(colour),
+            dash: true })) : [];
+        const floors = CURVES[name].filter(([series]) => frame.floors?.[series] !== undefined
+          && frame.floors[series] !== null)
           .map(([series]) => ({ value: frame.floors[series] }));
         const ends = SHARES.includes(name) ? { low: 0, high: 1.04 } : {};
         const all = { curves: [...past, ...curves], floors, step: isPast ? frame.step : null, last, ...ends };
         paintOn(canvas, high, (context, box) => drawChart(context, all, theme, box));
         tellChart(chart);
       } else if (name === "objective") {
-        if (frame.objective) paintOn(canvas, high, (context, box) => drawObjective(context, frame.objective, frame.fake_logits, theme, box));
+        if (frame.objective) paintOn(canvas, high, (context, box) => drawObjective(context, frame.objective,
+          frame.fake_logits, theme, box));
       } else if (name === "logits") {
-        paintOn(canvas, high, (context, box) => drawLogits(context, { real: frame.real_logits, fake: frame.fake_logits }, theme, box));
+        paintOn(canvas, high, (context, box) => drawLogits(context,
+          { real: frame.real_logits, fake: frame.fake_logits }, theme, box));
       } else if (name === "classes") {
         chart.node.hidden = !frame.classes;
         if (frame.classes) paintOn(canvas, high, (context, box) => drawBars(context, frame.classes, theme, box));
@@ -693,17 +703,19 @@ export function lab(root, channel) {
   function tellChart({ name, values, canvas }) {
     const one = (series) => {
       if (series === "d_loss" || series === "g_loss") return figure(frame[series]);
-      if (series === "modes") return frame.modes ? fillIn(words.modes_value, { covered: frame.modes[0], all: frame.modes[1] }) : "–";
+      if (series === "modes") return frame.modes ? fillIn(words.modes_value,
+        { covered: frame.modes[0], all: frame.modes[1] }) : "–";
       const value = frame.metrics?.[series];
       return ["precision", "recall", "quality"].includes(series) ? percent(value) : figure(value);
     };
     CURVES[name].forEach(([series], i) => write(values[i], one(series)));
     const told = CURVES[name].map(([series], i) => `${values[i].dataset.mark ?? ""} ${one(series)}`.trim()).join(", ");
     const floor = frame.floors?.[CURVES[name][0][0]];
-    const label = `${words.charts[name].name}: ${told}${floor === undefined || floor === null ? "" : `, ${words.floor} ${figure(floor)}`}`;
+    const least = floor === undefined || floor === null ? "" : `${words.floor} ${figure(floor)}`;
+    const label = `${words.charts[name].name}: ${[told, least].filter(Boolean).join(", ")}`;
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     const floorNode = values[values.length - 1];
-    if (floorNode.classList.contains("lab-floor")) write(floorNode, floor === undefined || floor === null ? "" : `${words.floor} ${figure(floor)}`);
+    if (floorNode.classList.contains("lab-floor")) write(floorNode, least);
   }
 
   const steps = (value) => new Intl.NumberFormat(words.lang).format(value);
@@ -748,17 +760,20 @@ export function lab(root, channel) {
     ui.help = button("help", toggleHelp, { css: "lab-quiet", key: "?" });
     ui.codeButton.setAttribute("aria-expanded", "false");
     ui.help.setAttribute("aria-expanded", "false");
-    ui.file = make("input", { type: "file", class: "lab-file", hidden: true, tabIndex: -1, "aria-hidden": "true", on: { change: loadRun } });
+    ui.file = make("input", { type: "file", class: "lab-file", hidden: true, tabIndex: -1, "aria-hidden": "true",
+      on: { change: loadRun } });
     return make("div", { class: "lab-bar", role: "toolbar", "aria-label": words.toolbar },
       make("div", { class: "lab-transport" }, ui.play, ui.step, ui.stepD, ui.stepG, ui.slow, ui.reset),
-      make("div", { class: "lab-tools" }, ui.pin, ui.map, ui.codeButton, ui.export, ui.save, ui.load, ui.help, ui.file));
+      make("div", { class: "lab-tools" }, ui.pin, ui.map, ui.codeButton, ui.export, ui.save, ui.load, ui.help,
+        ui.file));
   }
 
   function buildStatus() {
     const number = (name, mark = "") => {
       ui[`n_${name}`] = make("dd", {}, "–");
       const swatch = mark ? make("i", { class: `lab-swatch lab-swatch-${mark}` }) : null;
-      return make("div", { class: `lab-number lab-number-${dashed(name)}` }, make("dt", {}, swatch, words[name]), ui[`n_${name}`]);
+      return make("div", { class: `lab-number lab-number-${dashed(name)}` }, make("dt", {}, swatch, words[name]),
+        ui[`n_${name}`]);
     };
     const shown = [number("step"), number("speed"), number("d_loss", "d"), number("g_loss", "g")];
     if (scene.kind === "points") shown.push(number("modes"));
@@ -781,7 +796,8 @@ export function lab(root, channel) {
 
   function buildMain() {
     ui.picture = make("canvas", { class: "lab-picture", role: "img", on: {
-      pointerdown: padDown, pointermove: padMove, pointerup: padUp, pointercancel: padUp, click: pickSample, keydown: pictureKey,
+      pointerdown: padDown, pointermove: padMove, pointerup: padUp, pointercancel: padUp, click: pickSample,
+        keydown: pictureKey,
     } });
     ui.pinnedPicture = make("canvas", { class: "lab-pinned-picture", role: "img" });
     ui.pinnedStep = make("span");
@@ -802,14 +818,16 @@ export function lab(root, channel) {
       ui.chartsPanel.append(buildChart(name));
     }
     if (ui.neighbours) ui.chartsPanel.append(ui.neighbours);
-    ui.right = make("section", { class: "lab-right", "aria-label": words.charts_title }, ui.chartsPanel, buildSlow(), buildMap());
+    ui.right = make("section", { class: "lab-right", "aria-label": words.charts_title }, ui.chartsPanel, buildSlow(),
+      buildMap());
     ui.main = make("div", { class: "lab-main" }, ui.left, ui.right);
     return ui.main;
   }
 
   function buildLayers() {
     const pills = POINT_LAYERS.map((name) => {
-      const box = make("input", { type: "checkbox", class: `lab-layer-${name}`, checked: view.layers.includes(name), on: {
+      const box = make("input", { type: "checkbox", class: `lab-layer-${name}`, checked: view.layers.includes(name),
+        on: {
         change: () => {
           view.layers = POINT_LAYERS.filter((one) => (one === name ? box.checked : view.layers.includes(one)));
           showView();
@@ -818,18 +836,21 @@ export function lab(root, channel) {
       } });
       ui.layers[name] = box;
       const { name: label, tip } = words.layers[name];
-      return make("label", { class: "lab-pill", title: tip }, box, make("i", { class: `lab-mark lab-mark-${name}` }), make("span", {}, label));
+      return make("label", { class: "lab-pill", title: tip }, box, make("i", { class: `lab-mark lab-mark-${name}` }),
+        make("span", {}, label));
     });
     ui.layersRow = make("div", { class: "lab-layers", role: "group", "aria-label": words.layers_title }, ...pills);
     return ui.layersRow;
   }
 
   function buildMorph() {
-    ui.morph = make("input", { type: "range", class: "lab-morph", min: "0", max: "1", step: "0.01", value: String(look.morph),
+    ui.morph = make("input", { type: "range", class: "lab-morph", min: "0", max: "1", step: "0.01",
+      value: String(look.morph),
       title: words.morph_tip, "aria-label": words.morph, on: { input: () => setMorph(Number(ui.morph.value)) } });
     ui.morphPlay = button("morph_play", playMorph, { shape: "play", label: false, css: "lab-icon" });
     ui.draw = button("draw", openPad);
-    ui.morphRow = make("div", { class: "lab-morph-row" }, ui.morphPlay, make("span", { "aria-hidden": "true" }, words.morph_from), ui.morph,
+    ui.morphRow = make("div", { class: "lab-morph-row" }, ui.morphPlay,
+      make("span", { "aria-hidden": "true" }, words.morph_from), ui.morph,
       make("span", { "aria-hidden": "true" }, words.morph_to), ui.draw);
     return ui.morphRow;
   }
@@ -859,9 +880,11 @@ export function lab(root, channel) {
   function buildImages() {
     ui.neighboursCanvas = make("canvas", { class: "lab-strip", role: "img" });
     ui.neighboursText = make("p", { class: "lab-hint" });
-    ui.neighbours = make("div", { class: "lab-neighbours", hidden: true }, make("h4", {}, words.neighbours), ui.neighboursCanvas, ui.neighboursText);
+    ui.neighbours = make("div", { class: "lab-neighbours", hidden: true }, make("h4", {}, words.neighbours),
+      ui.neighboursCanvas, ui.neighboursText);
     ui.walkCanvas = make("canvas", { class: "lab-strip", role: "img", "aria-label": words.walk });
-    ui.walk = make("input", { type: "range", class: "lab-walk", min: "0", max: "1", step: "0.01", value: "0", title: words.walk_tip,
+    ui.walk = make("input", { type: "range", class: "lab-walk", min: "0", max: "1", step: "0.01", value: "0",
+      title: words.walk_tip,
       "aria-label": words.walk, on: { input: () => {
         view.walk = Number(ui.walk.value);
         showView();
@@ -869,7 +892,8 @@ export function lab(root, channel) {
     view.walk ??= 0;
     ui.picture.tabIndex = 0;
     return make("div", { class: "lab-images" }, make("p", { class: "lab-hint" }, words.neighbours_hint),
-      make("div", { class: "lab-walk-row" }, make("span", { title: words.walk_tip }, words.walk), ui.walk, ui.walkCanvas));
+      make("div", { class: "lab-walk-row" }, make("span", { title: words.walk_tip }, words.walk), ui.walk,
+        ui.walkCanvas));
   }
 
   function buildChart(name) {
@@ -880,7 +904,8 @@ export function lab(root, channel) {
       const value = make("b", mark ? { "data-mark": words.marks[mark] } : {}, "–");
       values.push(value);
       const isNamed = mark === "d" || mark === "g"; // the others stand in the title, in the same order
-      const swatch = mark ? make("i", { class: `lab-swatch lab-swatch-${colour}${values.length > 1 ? " lab-thin" : ""}` }) : null;
+      const swatch = mark ? make("i",
+        { class: `lab-swatch lab-swatch-${colour}${values.length > 1 ? " lab-thin" : ""}` }) : null;
       keys.append(make("span", {}, swatch, isNamed ? `${words.marks[mark]} ` : "", value));
     }
     if (["js", "kl", "fid"].includes(name)) {
@@ -895,7 +920,8 @@ export function lab(root, channel) {
     }
     const text = make("p", { class: "lab-meaning" }, meaning);
     const node = make("section", { class: "lab-chart", "data-chart": name });
-    const toggle = make("button", { type: "button", class: "lab-chart-title", title: meaning, "aria-expanded": "false", on: { click: () => {
+    const toggle = make("button", { type: "button", class: "lab-chart-title", title: meaning, "aria-expanded": "false",
+      on: { click: () => {
       chart.isOpen = !chart.isOpen;
       node.classList.toggle("lab-open", chart.isOpen);
       toggle.setAttribute("aria-expanded", String(chart.isOpen));
@@ -909,7 +935,8 @@ export function lab(root, channel) {
 
   // -- settings -------------------------------------------------------------------------------------------------------
   function buildSettings() {
-    const present = (name) => scene.limits[name] || scene.choices[name] || scene.choices[CHOICES[name]]?.length || name === "seed";
+    const present = (name) => scene.limits[name] || scene.choices[name] || scene.choices[CHOICES[name]]?.length
+      || name === "seed";
     const rows = (names, change) => names.filter(present).map((name) => buildSetting(name, change));
     const set = (name, value) => {
       settings.put(name, value, now());
@@ -921,12 +948,15 @@ export function lab(root, channel) {
     };
     const more = rows(MORE, set), model = rows(MODEL.filter((name) => !isEmpty(name)), rebuild);
     if (scene.choices.starts?.length) model.push(buildStart());
-    ui.calm = make("input", { type: "checkbox", class: "lab-calm", checked: calm, on: { change: () => { calm = ui.calm.checked; } } });
+    ui.calm = make("input", { type: "checkbox", class: "lab-calm", checked: calm,
+      on: { change: () => { calm = ui.calm.checked; } } });
     return make("section", { class: "lab-settings", "aria-label": words.settings_title },
       make("h3", {}, words.settings_title, make("small", {}, words.settings_hint)),
       make("div", { class: "lab-grid" }, ...rows(NOW, set)),
-      more.length ? make("details", { class: "lab-more" }, make("summary", {}, words.more), make("div", { class: "lab-grid" }, ...more)) : null,
-      model.length ? make("details", { class: "lab-model" }, make("summary", {}, words.model, make("small", {}, words.model_hint)),
+      more.length ? make("details", { class: "lab-more" }, make("summary", {}, words.more),
+        make("div", { class: "lab-grid" }, ...more)) : null,
+      model.length ? make("details", { class: "lab-model" },
+        make("summary", {}, words.model, make("small", {}, words.model_hint)),
         make("div", { class: "lab-grid" }, ...model)) : null,
       make("label", { class: "lab-calm-row", title: words.calm_tip }, ui.calm, words.calm));
   }
@@ -962,8 +992,10 @@ export function lab(root, channel) {
       };
     } else {
       const own = limits ?? { min: 0, max: 2 ** 31 - 1, step: 1 };
-      const number = make("input", { type: "number", class: limits ? `${css}-number lab-typed` : `${css} lab-typed`, min: String(own.log ? 0 : own.min),
-        step: own.step && own.step >= 1 ? String(own.step) : "any", title: words.tips[name], "aria-label": words.names[name], on: {
+      const number = make("input", { type: "number", class: limits ? `${css}-number lab-typed` : `${css} lab-typed`,
+        min: String(own.log ? 0 : own.min),
+        step: own.step && own.step >= 1 ? String(own.step) : "any", title: words.tips[name],
+          "aria-label": words.names[name], on: {
           input: () => { isTyping = true; },
           blur: () => { isTyping = false; },
           change: () => {
@@ -976,7 +1008,8 @@ export function lab(root, channel) {
             }
           },
         } });
-      const range = limits ? make("input", { type: "range", class: css, min: String(own.log ? 0 : own.min), max: String(own.log ? SLIDER : own.max),
+      const range = limits ? make("input",
+        { type: "range", class: css, min: String(own.log ? 0 : own.min), max: String(own.log ? SLIDER : own.max),
         step: String(own.log ? 1 : own.step ?? "any"), title: words.tips[name], "aria-label": words.names[name], on: {
           input: () => {
             const value = fromSlider(Number(range.value), own);
@@ -1000,16 +1033,20 @@ export function lab(root, channel) {
 
   function buildStart() {
     const { starts } = scene.choices;
-    const select = make("select", { class: "lab-start", title: words.tips.start, "aria-label": words.names.start, on: { change: () => {
+    const select = make("select", { class: "lab-start", title: words.tips.start, "aria-label": words.names.start,
+      on: { change: () => {
       if (select.value) act("start", { name: select.value });
-    } } }, make("option", { value: "" }, words.start_none), ...starts.map((one) => make("option", { value: one }, optionName(one))));
+    } } }, make("option", { value: "" }, words.start_none),
+      ...starts.map((one) => make("option", { value: one }, optionName(one))));
     ui.start = select;
-    return make("div", { class: "lab-setting" }, make("span", { class: "lab-label" }, words.names.start), make("div", { class: "lab-control" }, select));
+    return make("div", { class: "lab-setting" }, make("span", { class: "lab-label" }, words.names.start),
+      make("div", { class: "lab-control" }, select));
   }
 
   const optionName = (value) => words.options[value]?.name ?? plain(value);
   const optionTip = (value) => words.options[value]?.tip ?? "";
-  const current = (name) => (name === "seed" ? scene.seed : name === "data" ? scene.data.name : name === "noise" ? scene.latent.noise
+  const current = (name) => (name === "seed" ? scene.seed : name === "data" ? scene.data.name : name === "noise"
+    ? scene.latent.noise
     : state?.settings[name] ?? (name === "z_dim" ? scene.model.z_dim ?? scene.latent.dims : scene.model[name]));
 
   // -- showing the state ----------------------------------------------------------------------------------------------
@@ -1047,13 +1084,15 @@ export function lab(root, channel) {
     ui.pin.setAttribute("aria-pressed", String(Boolean(state.pinned)));
     if (JSON.stringify(before?.pinned) !== JSON.stringify(state.pinned)) layPinned();
     ui.numbers.dataset.state = state.state;
-    for (const [name, value] of Object.entries(state.settings)) ui.numbers.dataset[name.replace(/_(\w)/g, (_, c) => c.toUpperCase())] = String(value);
+    for (const [name, value] of Object.entries(state.settings)) ui.numbers.dataset[name.replace(/_(\w)/g,
+      (_, c) => c.toUpperCase())] = String(value);
     if (before && before.state !== state.state) say();
   }
 
   /** The settings in force, but for those that are under way. */
   function showSettings() {
-    for (const [name, put] of Object.entries(ui.settings)) if (!settings.has(name) && !MODEL.includes(name)) put(state.settings[name]);
+    for (const [name, put] of Object.entries(ui.settings)) if (!settings.has(name)
+      && !MODEL.includes(name)) put(state.settings[name]);
   }
 
   function showHistory() {
@@ -1062,7 +1101,8 @@ export function lab(root, channel) {
     ui.history.disabled = all.length < 2;
     if (!travel.has("go")) ui.history.value = String(position);
     const at = travel.has("go") ? Number(ui.history.value) : position;
-    const told = all.length ? fillIn(words.moment, { step: steps(all[at] ?? 0), last: steps(all[all.length - 1]) }) : "";
+    const told = all.length ? fillIn(words.moment, { step: steps(all[at] ?? 0), last: steps(all[all.length - 1]) })
+      : "";
     write(ui.moment, told);
     ui.history.setAttribute("aria-valuetext", told);
     ui.history.style.setProperty("--part", `${all.length > 1 ? (100 * at) / (all.length - 1) : 100}%`);
@@ -1095,7 +1135,8 @@ export function lab(root, channel) {
   }
 
   function showFindings() {
-    const all = state.findings ?? [], isBegun = state.history.steps.length > 1 || state.state === "playing" || (frame?.step ?? 0) > 0;
+    const all = state.findings ?? [], isBegun = state.history.steps.length > 1 || state.state === "playing"
+      || (frame?.step ?? 0) > 0;
     const key = JSON.stringify([isBegun, ...all.map(({ name, since }) => [name, since])]);
     if (ui.findings.dataset.key === key) return;
     const open = new Set([...ui.findings.querySelectorAll("details[open]")].map((node) => node.dataset.finding));
@@ -1104,10 +1145,12 @@ export function lab(root, channel) {
       const { name: title, meaning, advice } = words.findings[name] ?? { name, meaning: "", advice: "" };
       const note = make("details", { class: "lab-finding", "data-finding": name, open: open.has(name) },
         make("summary", {}, make("i", { class: "lab-warn", "aria-hidden": "true" }, "!"), make("b", {}, title),
-          make("span", { class: "lab-since" }, fillIn(words.since, { step: steps(since) })), make("span", { class: "lab-what" }, meaning)),
+          make("span", { class: "lab-since" }, fillIn(words.since, { step: steps(since) })),
+            make("span", { class: "lab-what" }, meaning)),
         make("p", {}, make("b", {}, words.advice), " ", advice));
       return note;
-    }) : [make("p", { class: "lab-fine" }, make("i", { "aria-hidden": "true" }, "✓"), isBegun ? words.no_findings : words.not_begun)]));
+    }) : [make("p", { class: "lab-fine" }, make("i", { "aria-hidden": "true" }, "✓"), isBegun ? words.no_findings
+      : words.not_begun)]));
     if (all.length) say(all.map(({ name }) => words.findings[name]?.name ?? name).join(", "));
   }
 
@@ -1133,9 +1176,11 @@ export function lab(root, channel) {
       const told = fillIn(words[`picture_${scene.kind}`], { step: steps(frame.step) });
       const label = frame.modes ? `${told} ${words.modes}: ${ui.n_modes.textContent}.` : told;
       if (ui.picture.getAttribute("aria-label") !== label) ui.picture.setAttribute("aria-label", label);
-      if (pinned) ui.pinnedPicture.setAttribute("aria-label", fillIn(words.picture_pinned, { step: ui.pinnedStep.textContent }));
+      if (pinned) ui.pinnedPicture.setAttribute("aria-label", fillIn(words.picture_pinned,
+        { step: ui.pinnedStep.textContent }));
       for (const chart of ui.charts) {
-        if (chart.name === "objective") chart.canvas.setAttribute("aria-label", `${words.charts.objective.name}: ${words.charts.objective.meaning}`);
+        if (chart.name === "objective") chart.canvas.setAttribute("aria-label",
+          `${words.charts.objective.name}: ${words.charts.objective.meaning}`);
       }
     }
   }
@@ -1143,7 +1188,9 @@ export function lab(root, channel) {
   /** Told to a screen reader, which hears nothing of the steps while the lab plays. */
   function say(more = "") {
     if (!ui || !state) return;
-    const said = [words.states[state.state], state.state === "playing" || !frame ? "" : fillIn(words.said, { step: steps(frame.step), d_loss: figure(frame.d_loss), g_loss: figure(frame.g_loss) }), more]
+    const said = [words.states[state.state], state.state === "playing" || !frame ? ""
+      : fillIn(words.said, { step: steps(frame.step), d_loss: figure(frame.d_loss), g_loss: figure(frame.g_loss) }),
+        more]
       .filter(Boolean).join(" ");
     if (said === spoken) return;
     spoken = said;
@@ -1175,9 +1222,11 @@ export function lab(root, channel) {
     ui.differences.hidden = !state?.pinned;
     if (!state?.pinned) return;
     const rows = state.pinned.differences.map(({ name, pinned: before, live }) => make("tr", {},
-      make("th", { scope: "row" }, words.names[name] ?? name), make("td", {}, optionName(before)), make("td", {}, optionName(live))));
+      make("th", { scope: "row" }, words.names[name] ?? name), make("td", {}, optionName(before)),
+        make("td", {}, optionName(live))));
     ui.differences.replaceChildren(rows.length ? make("table", {},
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, words.differences), make("th", { scope: "col" }, words.pinned), make("th", { scope: "col" }, words.live))),
+      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, words.differences),
+        make("th", { scope: "col" }, words.pinned), make("th", { scope: "col" }, words.live))),
       make("tbody", {}, ...rows)) : make("p", { class: "lab-hint" }, words.no_differences));
   }
 
@@ -1273,7 +1322,8 @@ export function lab(root, channel) {
 
   function onPad(event) {
     const { plane } = pointsLayout(boxOf(ui.picture), { bare: true }), { extent } = scene.data;
-    return [((event.offsetX - plane.x) / plane.width * 2 - 1) * extent, (1 - (event.offsetY - plane.y) / plane.height * 2) * extent];
+    return [((event.offsetX - plane.x) / plane.width * 2 - 1) * extent,
+      (1 - (event.offsetY - plane.y) / plane.height * 2) * extent];
   }
 
   function drop(place) {
@@ -1327,10 +1377,12 @@ export function lab(root, channel) {
     write(ui.padCount, fillIn(words.draw_count, { n: steps(n) }));
     ui.padDone.disabled = ui.padUndo.disabled = ui.padClear.disabled = n === 0;
     paintOn(ui.picture, ui.picture.clientWidth, (context, box) => {
-      drawPoints(context, { extent, real: points, fake: new Float32Array() }, theme, box, { bare: true, layers: ["real"] });
+      drawPoints(context, { extent, real: points, fake: new Float32Array() }, theme, box,
+        { bare: true, layers: ["real"] });
       if (!pad.isKeys) return;
       const { plane } = pointsLayout(box, { bare: true });
-      const x = plane.x + (1 + pad.cursor[0] / extent) / 2 * plane.width, y = plane.y + (1 - pad.cursor[1] / extent) / 2 * plane.height;
+      const x = plane.x + (1 + pad.cursor[0] / extent) / 2 * plane.width,
+        y = plane.y + (1 - pad.cursor[1] / extent) / 2 * plane.height;
       context.strokeStyle = theme.discriminator;
       context.lineWidth = 2;
       context.beginPath();
@@ -1354,7 +1406,8 @@ export function lab(root, channel) {
     ui.partNext = button("part_next", () => goPart(slow.index + 1), { shape: "step", label: false, css: "lab-icon" });
     ui.partAuto = button("part_auto", () => autoPart(!slow.timer), { shape: "play" });
     ui.partMore = button("part_more", openSlow);
-    ui.pace = make("input", { type: "range", class: "lab-pace", min: "0.3", max: "5", step: "0.1", value: "1.5", title: words.pace_tip,
+    ui.pace = make("input", { type: "range", class: "lab-pace", min: "0.3", max: "5", step: "0.1", value: "1.5",
+      title: words.pace_tip,
       "aria-label": words.pace, on: { input: () => { showPace(); if (slow?.timer) autoPart(true); } } });
     ui.paceText = make("output");
     showPace();
@@ -1378,7 +1431,8 @@ export function lab(root, channel) {
     svg.setAttribute("viewBox", "0 0 560 224");
     svg.setAttribute("aria-hidden", "true");
     const arrows = {
-      "z-g": "M90 45H118", "g-fake": "M214 45H234", "fake-d": "M330 52C348 60 342 92 352 99", "x-d": "M330 175C348 168 342 128 352 121",
+      "z-g": "M90 45H118", "g-fake": "M214 45H234", "fake-d": "M330 52C348 60 342 92 352 99",
+        "x-d": "M330 175C348 168 342 128 352 121",
       "d-loss": "M464 110H484", "back-d": "M524 137V206H411V142", "back-g": "M524 83V7H168V12",
     };
     for (const [name, d] of Object.entries(arrows)) {
@@ -1386,7 +1440,8 @@ export function lab(root, channel) {
       path.setAttribute("d", d);
       path.dataset.box = name;
       path.setAttribute("class", name.startsWith("back") ? "lab-back" : "lab-forth");
-      const numbers = d.match(/[\d.]+/g).map(Number), turns = { "back-d": [411, 139, -90], "back-g": [168, 17, 90], "fake-d": [357, 102, 40], "x-d": [357, 118, -40], "d-loss": [490, 110, 0] };
+      const numbers = d.match(/[\d.]+/g).map(Number), turns = { "back-d": [411, 139, -90], "back-g": [168, 17, 90],
+        "fake-d": [357, 102, 40], "x-d": [357, 118, -40], "d-loss": [490, 110, 0] };
       const [x, y, angle] = turns[name] ?? [numbers[2] + 3, 45, 0];
       head.setAttribute("d", "M-8 -4.5L0 0L-8 4.5z");
       head.setAttribute("transform", `translate(${x} ${y}) rotate(${angle})`);
@@ -1394,12 +1449,14 @@ export function lab(root, channel) {
       head.dataset.box = name;
       svg.append(path, head);
     }
-    const places = { z: [6, 18, 84, 54], g: [122, 18, 92, 54], fake: [238, 18, 92, 54], x: [238, 148, 92, 54], d: [358, 83, 106, 54], loss: [492, 83, 64, 54] };
+    const places = { z: [6, 18, 84, 54], g: [122, 18, 92, 54], fake: [238, 18, 92, 54], x: [238, 148, 92, 54],
+      d: [358, 83, 106, 54], loss: [492, 83, 64, 54] };
     const symbols = { z: "z", g: "G", fake: "G(z)", x: "x", d: "D", loss: "L" };
     const diagram = make("div", { class: "lab-diagram", role: "img", "aria-label": words.diagram });
     diagram.append(svg);
     for (const [name, [x, y, width, height]] of Object.entries(places)) {
-      const box = make("div", { class: "lab-box", "data-box": name }, make("i", {}, symbols[name]), make("span", {}, words.boxes[name]));
+      const box = make("div", { class: "lab-box", "data-box": name }, make("i", {}, symbols[name]),
+        make("span", {}, words.boxes[name]));
       box.style.cssText = `left:${x / 5.6}%;top:${y / 2.24}%;width:${width / 5.6}%;height:${height / 2.24}%`;
       diagram.append(box);
     }
@@ -1425,7 +1482,7 @@ export function lab(root, channel) {
     slow = { parts, index: 0, before, timer: 0 };
     showPanel("slow");
     goPart(0);
-    if (!isMore) ui.partNext.focus({ preventScroll: true });
+    (isMore ? ui.partMore : ui.partNext).focus({ preventScroll: true }); // a disabled button has lost it
   }
 
   function closeSlow() {
@@ -1442,7 +1499,8 @@ export function lab(root, channel) {
     if (!slow) return;
     slow.index = Math.min(Math.max(index, 0), slow.parts.length - 1);
     const part = slow.parts[slow.index], bright = new Set(lit(part)), isLast = slow.index === slow.parts.length - 1;
-    for (const node of ui.diagram.querySelectorAll("[data-box]")) node.classList.toggle("lab-lit", bright.has(node.dataset.box));
+    for (const node of ui.diagram.querySelectorAll("[data-box]")) node.classList.toggle("lab-lit",
+      bright.has(node.dataset.box));
     ui.diagram.dataset.network = part.network;
     const { name, text: told } = words.parts[part.name] ?? { name: part.name, text: {} };
     write(ui.partTitle, fillIn(words.part_title, { network: words[part.network], update: part.update, part: name }));
@@ -1487,25 +1545,31 @@ export function lab(root, channel) {
     }
     const options = drawingOptions(), isPull = part.network === "generator" && part.name === "gradient";
     if (!batch || isPull) {
-      paintPicture(ui.picture, seen, { ...options, morph: 1, layers: isPull ? [...options.layers, "arrows"] : options.layers });
+      paintPicture(ui.picture, seen, { ...options, morph: 1, layers: isPull ? [...options.layers, "arrows"]
+        : options.layers });
       return;
     }
     // The batch: its noise laid out in the plane, then where G takes it.
     const isMade = Boolean(batch.batch_fake);
-    const fake = batch.batch_fake ?? new Float32Array(2 * Math.floor((batch.batch_latents?.length ?? 0) / scene.latent.dims));
+    const n = Math.floor((batch.batch_latents?.length ?? 0) / scene.latent.dims);
+    const fake = batch.batch_fake ?? new Float32Array(2 * n);
     const real = part.network === "discriminator" ? batch.batch_real ?? new Float32Array() : seen.real;
     paintPicture(ui.picture, { ...seen, fake, real, arrows: null }, {
-      ...options, morph: isMade ? 1 : 0, latents: batch.batch_latents, layers: [...new Set([...options.layers.filter((name) => name !== "manifold"), "real", "fake"])],
+      ...options, morph: isMade ? 1 : 0, latents: batch.batch_latents,
+        layers: [...new Set([...options.layers.filter((name) => name !== "manifold"), "real", "fake"])],
     });
   }
 
   // -- the stability map ----------------------------------------------------------------------------------------------
   function buildMap() {
     const axis = (which) => {
-      const select = make("select", { class: `lab-map-${which}`, "aria-label": words[`map_${which}`], on: { change: () => offerValues(which) } });
-      const values = make("input", { type: "text", class: `lab-map-${which}-values lab-typed`, "aria-label": words[`map_${which}_values`], title: words.map_values_tip });
+      const select = make("select", { class: `lab-map-${which}`, "aria-label": words[`map_${which}`],
+        on: { change: () => offerValues(which) } });
+      const values = make("input", { type: "text", class: `lab-map-${which}-values lab-typed`,
+        "aria-label": words[`map_${which}_values`], title: words.map_values_tip });
       ui[`map_${which}`] = { select, values };
-      return make("div", { class: "lab-map-axis" }, make("span", { class: "lab-label" }, words[`map_${which}`]), select, values);
+      return make("div", { class: "lab-map-axis" }, make("span", { class: "lab-label" }, words[`map_${which}`]),
+        select, values);
     };
     ui.mapStart = button("map_start", startMap, { css: "lab-main-button" });
     ui.mapPause = button("map_pause", () => {
@@ -1588,7 +1652,8 @@ export function lab(root, channel) {
     const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] }[event.key];
     if (moves) {
       const { row, column } = look.mapCursor ?? { row: 0, column: 0 };
-      mapHover({ row: Math.min(Math.max(row + moves[0], 0), map.y.values.length - 1), column: Math.min(Math.max(column + moves[1], 0), map.x.values.length - 1) });
+      mapHover({ row: Math.min(Math.max(row + moves[0], 0), map.y.values.length - 1),
+        column: Math.min(Math.max(column + moves[1], 0), map.x.values.length - 1) });
     } else if ((event.key === "Enter" || event.key === " ") && look.mapCursor) act("map_open", look.mapCursor);
     else return;
     event.preventDefault();
@@ -1613,8 +1678,10 @@ export function lab(root, channel) {
     }
     const cell = look.mapCursor, place = cell && cell.row * map.x.values.length + cell.column;
     const told = cell ? fillIn(map.diverged[place] ? words.map_cell_diverged : words.map_cell, {
-      x: words.names[map.x.name] ?? map.x.name, x_value: optionName(map.x.values[cell.column]), y: words.names[map.y.name] ?? map.y.name, y_value: optionName(map.y.values[cell.row]),
-      modes: map.modes[place] ?? "–", all: map.all, quality: percent(map.quality[place]), step: steps(map.diverged[place] ?? 0),
+      x: words.names[map.x.name] ?? map.x.name, x_value: optionName(map.x.values[cell.column]),
+        y: words.names[map.y.name] ?? map.y.name, y_value: optionName(map.y.values[cell.row]),
+      modes: map.modes[place] ?? "–", all: map.all, quality: percent(map.quality[place]),
+        step: steps(map.diverged[place] ?? 0),
     }) : fillIn(words.map_progress, { step: steps(map.step), n: map.x.values.length * map.y.values.length });
     write(ui.mapInfo, told);
     ui.mapCanvas.setAttribute("aria-label", `${words.map_picture} ${told}`);
@@ -1640,7 +1707,8 @@ export function lab(root, channel) {
     });
     const close = button("close", toggleCode, { shape: "close", label: false, css: "lab-icon" });
     ui.codePanel = make("section", { class: "lab-code-panel", hidden: true, "aria-label": words.code },
-      make("div", { class: "lab-panel-head" }, tab(false), tab(true), ui.copy, make("span", { class: "lab-hint" }, words.code_hint), close), ui.codeText);
+      make("div", { class: "lab-panel-head" }, tab(false), tab(true), ui.copy,
+        make("span", { class: "lab-hint" }, words.code_hint), close), ui.codeText);
     return ui.codePanel;
   }
 
@@ -1678,10 +1746,13 @@ export function lab(root, channel) {
 
   // -- keys -----------------------------------------------------------------------------------------------------------
   function buildHelp() {
-    const rows = [[words.key_space, words.play], ["S", words.step_once_tip], ["D", words.step_d_tip], ["G", words.step_g_tip], ["W", words.slow_tip], ["R", words.reset_tip],
-      ["P", words.pin_tip], ["M", words.map_tip], ["C", words.code_tip], ["← →", words.key_arrows], ["Esc", words.key_escape], ["?", words.help_tip]];
+    const rows = [[words.key_space, words.play], ["S", words.step_once_tip], ["D", words.step_d_tip],
+      ["G", words.step_g_tip], ["W", words.slow_tip], ["R", words.reset_tip],
+      ["P", words.pin_tip], ["M", words.map_tip], ["C", words.code_tip], ["← →", words.key_arrows],
+        ["Esc", words.key_escape], ["?", words.help_tip]];
     ui.helpPanel = make("section", { class: "lab-help-panel", hidden: true, "aria-label": words.help_tip },
-      make("dl", {}, ...rows.map(([key, told]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, told)))),
+      make("dl", {},
+        ...rows.map(([key, told]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, told)))),
       make("p", { class: "lab-hint" }, words.help_hint));
     return ui.helpPanel;
   }
@@ -1693,7 +1764,8 @@ export function lab(root, channel) {
   }
 
   const KEYS = {
-    " ": () => ui.play, s: () => ui.step, d: () => ui.stepD, g: () => ui.stepG, w: () => ui.slow, r: () => ui.reset, p: () => ui.pin, m: () => ui.map, c: () => ui.codeButton, "?": () => ui.help,
+    " ": () => ui.play, s: () => ui.step, d: () => ui.stepD, g: () => ui.stepG, w: () => ui.slow, r: () => ui.reset,
+      p: () => ui.pin, m: () => ui.map, c: () => ui.codeButton, "?": () => ui.help,
   };
 
   function onKey(event) {
@@ -1761,7 +1833,8 @@ export function lab(root, channel) {
   const themes = new MutationObserver(dress);
   seen.observe(root);
   for (const node of [document.body, document.documentElement]) {
-    themes.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-jp-theme-name", "theme", "data-theme"] });
+    themes.observe(node, { attributes: true,
+      attributeFilter: ["class", "style", "data-jp-theme-light", "data-jp-theme-name", "theme", "data-theme"] });
   }
   listen(root, "keydown", onKey);
   listen(document, "visibilitychange", onVisible);
