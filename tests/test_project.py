@@ -159,3 +159,13 @@ def test_every_module_says_what_it_is_for():
 def test_no_file_named_after_nothing():
     for path in SOURCES:
         assert path.stem not in ("utils", "common", "helpers", "misc", "base"), path
+
+
+def test_every_test_that_a_page_of_the_book_cites_exists():
+    cited = set()
+    for page in (ROOT / "book").glob("*.md"):
+        for path, name in re.findall(r"`(tests/[\w/.]+)::([^`]+)`", page.read_text(encoding="utf-8")):
+            cited.add(name)
+            source = (ROOT / path).read_text(encoding="utf-8")
+            assert f"def {name}(" in source or f"{name}" in source.split("test(", 1)[-1] and path.endswith(".mjs"), name
+    assert len(cited) > 20
