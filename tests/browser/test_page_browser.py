@@ -3,16 +3,19 @@
 Most tests share one notebook, whose cell they run again: that closes the lab before and shows a new one.
 """
 
+import ast
+import io
 import itertools
-import os
+import statistics
 from pathlib import Path
 
 import pytest
+from jupyter_client import BlockingKernelClient
+from PIL import Image
 
-from tests.browser.conftest import _notebooks
-from tests.browser.page import difference, drag, number, pixels, wait_for
+from tests.browser.conftest import PATIENCE_S, _notebooks
+from tests.browser.page import _Finger, difference, drag, number, pixels, wait_for
 
-SHOTS = Path(os.environ["SHOTS"]) if "SHOTS" in os.environ else None
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 SMALL = (
@@ -107,6 +110,12 @@ def shared(notebooks, jupyter):
 @pytest.fixture
 def lab(shared):
     return shared.run()
+
+
+@pytest.fixture(scope="module")
+def dark(notebooks, jupyter):
+    """A page in a dark theme, for a finger, in Chinese."""
+    return Shown(notebooks(CELL, theme="dark", has_touch=True), jupyter).run(language="zh")
 
 
 def test_play_pause_step_and_reset(lab):
@@ -269,8 +278,8 @@ def stroke(lab, pointer, *places):
     pointer.move(*at[0])
     pointer.down()
     for (x0, y0), (x1, y1) in itertools.pairwise(at):
-        for i in range(1, 21):
-            pointer.move(x0 + (x1 - x0) * i / 20, y0 + (y1 - y0) * i / 20)
+        for i in range(1, 9):
+            pointer.move(x0 + (x1 - x0) * i / 8, y0 + (y1 - y0) * i / 8)
     pointer.up()
 
 
@@ -281,7 +290,6 @@ def drawn_points(lab, pointer):
     assert lab.find(".lab-draw-done").is_disabled()
     stroke(lab, pointer, (0.2, 0.1), (0.2, 0.8), (0.7, 0.8))
     lab.wait(lambda: lab.find(".lab-draw-done").is_enabled())
-    lab.page.screenshot(path=SHOTS / "draw.png") if SHOTS else None
     lab.find(".lab-draw-done").click()
     lab.wait_for_step(0)
     lab.wait(lambda: lab.ask("lab.trainer.dataset.name") == "drawing")
@@ -308,7 +316,7 @@ def test_a_mouse_draws_data(lab):
     lab.wait_for_step(1)
     # More than the kernel takes is thinned out, and the whole of it stays in view.
     lab.click("button.lab-draw")
-    rows = [(x, y / 20) for y in range(1, 20) for x in ((0.1, 0.9) if y % 2 else (0.9, 0.1))]
+    rows = [(x, y / 20) for y in (1, 7, 13, 19) for x in ((0.1, 0.9) if y in (1, 13) else (0.9, 0.1))]
     stroke(lab, lab.page.mouse, *rows)
     lab.wait(lambda: lab.find(".lab-draw-done").is_enabled())
     lab.click(".lab-draw-done")
@@ -319,7 +327,7 @@ def test_a_mouse_draws_data(lab):
     assert max(y for _, y in points) > 0.8
 
 
-def test_slow_motion_tells_one_step_in_parts(lab):
+def test_slow_motion_tells_one_step_in_parts(lab, tmp_path):
     lab.click("button.lab-slow")
     lab.wait(lambda: lab.find(".lab-slow-panel").is_visible())
     lab.wait_for_step(31)
@@ -339,6 +347,7 @@ def test_slow_motion_tells_one_step_in_parts(lab):
     assert len({a for a, _ in told}) == 12
     assert all(text for _, text in told)
     assert pictures[0] != pictures[1] != pictures[5]  # the noise, the batch, the picture after D's update
+    lab.page.screenshot(path=tmp_path / "slow.png")
     lab.click(".lab-part-back")
     assert count.inner_text() == "11 of 12"
     lab.find(".lab-pace").fill("0.3")
@@ -354,7 +363,7 @@ def test_slow_motion_tells_one_step_in_parts(lab):
     assert lab.find(".lab-charts").is_visible()
 
 
-def test_a_pinned_run_stays_beside_the_next(lab):
+def test_a_pinned_run_stays_beside_the_next(lab, tmp_path):
     lab.click("button.lab-pin")
     pinned = ".lab-pinned-picture"
     lab.wait(lambda: lab.find(pinned).is_visible())
@@ -369,6 +378,7 @@ def test_a_pinned_run_stays_beside_the_next(lab):
     lab.execute("lab.run(100)")
     lab.wait_for_step(130)
     lab.wait(lambda: lab.find(".lab-live figcaption").inner_text() == "live · step 130")
+    lab.page.screenshot(path=tmp_path / "pinned.png")
     assert lab.pixels(pinned) == then
     assert difference(then, lab.still()) > 0.3
     lab.click("button.lab-reset")
@@ -381,7 +391,7 @@ def test_a_pinned_run_stays_beside_the_next(lab):
     assert lab.ask("lab.session.pinned is None")
 
 
-def test_a_stability_map_trains_and_a_click_opens_a_run(lab):
+def test_a_stability_map_trains_and_a_click_opens_a_run(lab, tmp_path):
     lab.click("button.lab-map")
     lab.find("select.lab-map-x").select_option("lr_g")
     lab.find("select.lab-map-y").select_option("lr_d")
@@ -406,6 +416,8 @@ def test_a_stability_map_trains_and_a_click_opens_a_run(lab):
         lr_g, lr_d = names.split()
         lab.wait(lambda lr_g=lr_g, lr_d=lr_d: f" {lr_g}," in info.inner_text() and f" {lr_d}:" in info.inner_text())
         assert info.inner_text().endswith(f": {modes[place]} of 8 modes, {round(100 * quality[place])} % good")
+    assert lab.page.evaluate(NAMELESS) == []
+    lab.page.screenshot(path=tmp_path / "map.png")
     box = lab.find(".lab-map-canvas").bounding_box()
     lab.page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])
     lab.wait(lambda: lab.ask("lab.session.map is None"))
@@ -469,3 +481,202 @@ def test_an_error_in_a_step_is_told_and_a_reset_recovers(lab):
     lab.wait(lambda: not message.is_visible())
     lab.click("button.lab-step")
     lab.wait_for_step(1)
+
+
+def test_keys_work_the_lab(lab):
+    press = lab.page.keyboard.press
+    lab.find(".gan-lab").focus()
+    press("Space")
+    lab.wait(lambda: lab.number("step") > 31)
+    press("Space")
+    lab.wait(lambda: lab.find(".lab-numbers").get_attribute("data-state") == "paused")
+    last = lab.ask("lab.trainer.step")
+    lab.wait_for_step(last)
+    for key in ("s", "d", "g"):
+        press(key)
+        last += 1
+        lab.wait_for_step(last)
+    steps = lab.ask("lab.steps")
+    for key, place in (("ArrowLeft", -2), ("ArrowLeft", -3), ("ArrowRight", -2), ("ArrowRight", -1)):
+        press(key)
+        lab.wait_for_step(steps[place])
+    help_panel = lab.find(".lab-help-panel")
+    press("?")
+    lab.wait(help_panel.is_visible)
+    press("Escape")
+    lab.wait(lambda: not help_panel.is_visible())
+    # What closes leaves the focus in the lab, where the keys work.
+    for key, panel in (("m", ".lab-map-panel"), ("c", ".lab-code-panel")):
+        press(key)
+        lab.wait(lab.find(panel).is_visible)
+        lab.click(f"{panel} .lab-close")
+        lab.wait(lambda panel=panel: not lab.find(panel).is_visible())
+    lab.click("button.lab-draw")
+    press("Enter")  # drops points
+    lab.click("button.lab-draw-clear")
+    press("Escape")
+    lab.wait(lambda: not lab.find(".lab-pad").is_visible())
+    lab.click("button.lab-draw")
+    lab.click("button.lab-draw-cancel")
+    press("r")
+    lab.wait_for_step(0)
+    assert lab.page.locator(".jp-NotebookPanel .jp-Cell").count() == 1  # the notebook's own keys stayed out of it
+
+
+NAMELESS = """() => [...document.querySelectorAll('.gan-lab :is(button, input, select, summary, canvas, [role=img])')]
+  .filter(node => node.checkVisibility() && node.getAttribute('aria-hidden') !== 'true')
+  .filter(node => !(node.getAttribute('aria-label') || node.closest('label')?.textContent || '').trim()
+    && !(node.matches('button, summary') && node.textContent.trim()))
+  .map(node => node.outerHTML.slice(0, 120))"""
+
+
+def test_every_control_has_a_name(lab):
+    for selector in (".lab-more summary", ".lab-model summary", "button.lab-pin"):
+        lab.click(selector)
+    lab.wait(lambda: lab.find(".lab-pinned-picture").get_attribute("aria-label"))
+    lab.click("button.lab-slow")
+    lab.wait(lambda: lab.find(".lab-slow-panel").is_visible())
+    assert lab.page.evaluate(NAMELESS) == []
+    lab.click("button.lab-map")
+    lab.wait(lambda: lab.find(".lab-map-panel").is_visible())
+    assert lab.page.evaluate(NAMELESS) == []
+    assert lab.find("[role=status][aria-live=polite]").count() == 1
+
+
+def test_reduced_motion_draws_at_most_a_few_pictures_a_second(lab):
+    pictures = """() => new Promise(done => {
+      const seen = new Set(), end = performance.now() + 3000;
+      const look = () => {
+        seen.add(document.querySelector('.lab-numbers').dataset.step);
+        performance.now() < end ? requestAnimationFrame(look) : done(seen.size);
+      };
+      look();
+    })"""
+    lab.page.emulate_media(reduced_motion="reduce")
+    try:
+        lab.wait(lambda: lab.find(".lab-calm").is_checked())
+        lab.click("button.lab-play")
+        lab.wait(lambda: lab.number("step") > 31)
+        assert lab.page.evaluate(pictures) <= 8  # one each half second
+        assert lab.pause() > 40
+    finally:
+        lab.page.emulate_media(reduced_motion="no-preference")
+    lab.wait(lambda: not lab.find(".lab-calm").is_checked())
+
+
+def test_dark_and_chinese(dark, tmp_path):
+    assert dark.find(".gan-lab").get_attribute("data-theme") == "dark"
+    dark.find(".lab-layer-heat").set_checked(False)
+    dark.still()
+    with Image.open(io.BytesIO(dark.find(".lab-picture").screenshot())) as image:
+        assert statistics.median(image.convert("L").tobytes()) < 60  # between the points
+    paper, ink = dark.page.evaluate("""() => {
+      const colours = ['.jp-Notebook', '.lab-numbers'].map(one => getComputedStyle(document.querySelector(one)));
+      return [colours[0].backgroundColor, colours[1].color].map(c => Math.max(...c.match(/[\\d.]+/g).slice(0, 3)));
+    }""")
+    assert paper < 60
+    assert ink > 180
+    assert dark.find(".gan-lab").get_attribute("lang") == "zh-CN"
+    for selector, text in (("button.lab-play", "播放"), ("button.lab-reset", "重置"), ("button.lab-slow", "慢动作")):
+        assert dark.find(selector).inner_text().strip() == text
+    dark.find(".lab-layer-heat").set_checked(True)
+    assert dark.page.evaluate(NAMELESS) == []
+    dark.page.screenshot(path=tmp_path / "dark.png")
+
+
+def test_a_finger_draws_data(dark):
+    check_the_l(drawn_points(dark, _Finger(dark.page)))
+    dark.find("button.lab-play").tap()
+    dark.wait(lambda: dark.number("step") > 0)
+    dark.find("button.lab-play").tap()
+    dark.wait(lambda: dark.find(".lab-numbers").get_attribute("data-state") == "paused")
+
+
+def test_the_image_lab(shared, tmp_path):
+    lab = shared.run(recipe="'dcgan-digits8'", steps=6)
+    for name in ("fid", "classes", "logits", "losses"):
+        canvas = f"[data-chart={name}] canvas"
+        lab.wait(lambda canvas=canvas: len(set(lab.pixels(canvas))) > 5)
+        assert lab.find(canvas).is_visible()
+    assert lab.find("[data-chart=js]").count() == 0
+    fid = lab.ask("lab.session.frame().metrics['fid']")
+    assert float(lab.find("[data-chart=fid] .lab-keys b").inner_text()) == pytest.approx(fid, rel=0.01)
+
+    before = lab.still()
+    box = lab.find(".lab-picture").bounding_box()
+    lab.page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
+    neighbours = lab.find(".lab-neighbours")
+    lab.wait(neighbours.is_visible)
+    sample = lab.ask("lab.session.view.sample")
+    assert neighbours.locator("p").inner_text().startswith(f"Generated image {sample + 1},")
+    lab.wait(lambda: len(set(lab.pixels(".lab-neighbours canvas"))) > 10)
+    assert lab.pixels() != before  # the chosen one is framed
+
+    strip = ".lab-walk-row canvas"
+    lab.wait(lambda: len(set(lab.pixels(strip))) > 3)
+    start = lab.pixels(strip)
+    lab.find(".lab-walk").fill("0.6")
+    lab.wait(lambda: lab.pixels(strip) != start)
+    lab.find(".lab-walk").fill("0")
+    lab.wait(lambda: lab.pixels(strip) == start)
+    assert lab.ask("lab.trainer.step") == 6
+    lab.click("button.lab-play")
+    lab.wait(lambda: lab.number("step") > 8)
+    lab.pause()
+    lab.page.screenshot(path=tmp_path / "images.png")
+
+
+def ask_without_a_page(jupyter, notebook, expression):
+    """The value of an expression in a kernel whose page may be gone."""
+    kernel = next(s["kernel"]["id"] for s in jupyter.api("sessions") if s["path"] == notebook)
+    client = BlockingKernelClient(connection_file=str(jupyter.notebooks.parent / "runtime" / f"kernel-{kernel}.json"))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        reply = client.execute("", user_expressions={"value": expression}, reply=True, timeout=PATIENCE_S)
+        return ast.literal_eval(reply["content"]["user_expressions"]["value"]["data"]["text/plain"])
+    finally:
+        client.stop_channels()
+
+
+def test_two_labs_in_a_notebook_and_a_page_that_is_closed(notebooks, jupyter):
+    made = "from gan_tutorial.live import Lab\nfrom gan_tutorial.training import recipe\nlabs, last = [], None\n"
+    cell = f"labs += [Lab({SMALL}, front='canvas', seed=len(labs))]\nlabs[-1]"
+    page = notebooks(made, cell, cell)
+    wait_for(page, lambda: page.locator(".gan-lab .lab-numbers[data-step]").count() == 2, seconds=PATIENCE_S)
+    numbers, plays = page.locator(".gan-lab .lab-numbers"), page.locator("button.lab-play")
+
+    def step(i):
+        return int(numbers.nth(i).get_attribute("data-step"))
+
+    plays.nth(0).click()
+    wait_for(page, lambda: step(0) > 20)
+    assert [step(1), jupyter.ask(page, "labs[1].trainer.step")] == [0, 0]
+    plays.nth(0).click()
+    wait_for(page, lambda: numbers.nth(0).get_attribute("data-state") == "paused")
+    first = jupyter.ask(page, "labs[0].trainer.step")
+    plays.nth(1).click()
+    wait_for(page, lambda: step(1) > 20)
+    assert jupyter.ask(page, "labs[0].trainer.step") == first
+
+    # Running the second cell again closes the lab that it has made, and that alone.
+    page.evaluate("""async () => {
+      const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+      notebook.activeCellIndex = 2;
+      await app.commands.execute('notebook:run-cell');
+    }""")
+    wait_for(page, lambda: jupyter.ask(page, "[one.panel.closed for one in labs]") == [False, True, False])
+    wait_for(page, lambda: page.locator(".gan-lab").count() == 2 and step(1) == 0)
+    assert step(0) == first
+
+    # The page goes; what plays stands still, and no one has stopped it.
+    plays.nth(1).click()
+    wait_for(page, lambda: step(1) > 20)
+    name = page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    page.goto("about:blank")
+    where = "[labs[-1].session.state, labs[-1].trainer.step]"
+    page.wait_for_timeout(1000)  # for a tick that was under way
+    state, last = ask_without_a_page(jupyter, name, where)
+    assert (state, last > 20) == ("playing", True)
+    page.wait_for_timeout(1000)
+    assert ask_without_a_page(jupyter, name, where) == ["playing", last]

@@ -96,7 +96,7 @@ def test_a_reader_scrubs_with_keys_mouse_and_the_curves(open_page, name, last, a
     wait_for_step(page, last)
     assert shown(page, "picture") == end
     before = f"{RUNS[name].settings.lr_d:g}"
-    assert page.locator(".changed").inner_text().split() == ["learning", "rate", "D", "0.005", "was", before]
+    assert page.locator(".changed").inner_text().split() == ["Learning", "rate", "D", "0.005", "was", before]
 
     box = part(page, "slider").bounding_box()
     page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)

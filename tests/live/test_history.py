@@ -7,7 +7,7 @@ import torch
 from gan_tutorial import data
 from gan_tutorial.errors import InputError
 from gan_tutorial.live import Lab
-from gan_tutorial.live.history import History, Moment
+from gan_tutorial.live.history import History, Moment, thinned
 from gan_tutorial.live.session import Session
 from gan_tutorial.training import recipe
 from gan_tutorial.training.trainer import Snapshot
@@ -236,3 +236,81 @@ def test_the_code_button_shows_and_hides_the_script():
     tricky.panel.code.click()
     assert tricky.panel.listing.layout.display == "none"
     assert "bf16" in tricky.panel.message.value
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+def test_no_more_moments_than_a_slider_can_tell_apart():
+    history = History(most=25)
+    for step in range(3000):
+        history.add(moment(step))
+        assert len(history) <= 25
+    steps = history.steps
+    assert (steps[0], steps[-1], history.position) == (0, 2999, 24)
+    assert steps[-2] == 2998
+    assert (np.diff(steps) > 0).all()
+    for wrong in (1, 0, 2.5, None):
+        with pytest.raises(InputError, match=r"^most: "):
+            History(most=wrong)
+
+
+def test_thinned_keeps_the_ends_and_grows_with_age():
+    steps = list(range(0, 1000, 10))
+    assert thinned(steps, 100) == steps
+    kept = thinned(steps, 12)
+    assert (len(kept), kept[0], kept[-1]) == (12, 0, 990)
+    assert set(kept) <= set(steps)
+    assert kept[-1] - kept[-2] < kept[1] - kept[0]
+    assert thinned(steps, 0) == thinned(steps, 2) == [0, 990]
+    assert steps == list(range(0, 1000, 10))  # the list itself stays
+    assert [thinned(few, 2) for few in ([], [3], [3, 4])] == [[], [3], [3, 4]]
+
+
+def test_a_moment_is_replaced_without_a_branch():
+    history = History()
+    for step in (0, 10, 20):
+        history.add(moment(step))
+    history.position, other = 1, moment(10)
+    history.replace(other)
+    assert history.steps == [0, 10, 20]
+    assert history[1] is other
+
+
+def test_what_was_set_at_the_present_moment_is_there_after_a_look_back():
+    session, twin = Session(RING), Session(RING)
+    for run in (session, twin):
+        run.run(50)
+        run.set("lr_g", 0.05)
+    session.go(0)
+    assert session.trainer.settings.lr_g == RING.settings.lr_g
+    session.go(1)
+    assert session.trainer.settings.lr_g == 0.05
+    session.run(10)
+    twin.run(10)
+    assert_same(tensors(session), tensors(twin))
+    assert session.script() == twin.script()
+
+
+def test_a_failed_moment_is_not_kept():
+    session = Session(RING)
+    session.run(20)
+    with torch.no_grad():
+        next(session.trainer.networks["discriminator"].parameters()).fill_(torch.nan)
+    session.step()
+    session.rebuild(data="nowhere")
+    session.draw([])
+    assert (session.state, session.history.steps) == ("failed", [0, 20])
+    assert session.go(1).step == 20
+
+
+def test_many_ticks_stay_within_the_limits():
+    session = Session(RING, memory=2**20)
+    session.play()
+    for _ in range(3000):
+        session.tick(0)
+    assert session.trainer.step == 3000
+    assert session.history.nbytes <= 2**20
+    assert len(session.history) <= session.history.most
+    assert (session.history.steps[0], session.history.steps[-1]) == (0, 3000)
+    assert all(len(curve) < 256 for curve in session.frame().series.values())
+    assert len(session._unread) == 0
+    assert len(session.trainer._unwatched) == 0

@@ -329,7 +329,8 @@ const NOW = ["loss", "optimizer", "lr_d", "lr_g", "n_critic", "g_steps"];
 const MORE = ["beta1", "r1", "r2", "gradient_penalty", "zero_gradient_penalty"];
 const MODEL = ["data", "noise", "z_dim", "g_depth", "g_width", "d_depth", "d_width", "seed"];
 const CHOICES = { g_depth: "depth", d_depth: "depth", g_width: "width", d_width: "width" };
-const DRAWN = 500, BRUSH = 3; // points in drawn data at most, as the kernel takes them, and those that the brush drops at a place
+const DRAWN = 500; // points in drawn data at most: the kernel takes no more
+const BRUSH = 3; // points that the brush drops at a place
 
 const dashed = (name) => name.replaceAll("_", "-");
 
@@ -1230,7 +1231,14 @@ export function lab(root, channel) {
       make("tbody", {}, ...rows)) : make("p", { class: "lab-hint" }, words.no_differences));
   }
 
+  /** What has the focus is about to be hidden: it goes to `next`, so that the keys go on working. */
+  function keepFocus(hidden, next) {
+    const active = root.getRootNode().activeElement;
+    if (hidden.some((node) => node.contains(active))) next.focus({ preventScroll: true });
+  }
+
   function showPanel(name) {
+    if (name !== "map") keepFocus([ui.mapPanel], ui.map);
     look.panel = name;
     root.dataset.panel = name;
     ui.chartsPanel.hidden = name !== "charts";
@@ -1302,6 +1310,7 @@ export function lab(root, channel) {
 
   function closePad() {
     if (!pad) return;
+    keepFocus([ui.padTools, ui.picture], root);
     pad = null;
     ui.picture.classList.remove("lab-drawing");
     if (scene.kind === "points") ui.picture.removeAttribute("tabindex");
@@ -1375,6 +1384,7 @@ export function lab(root, channel) {
     const points = Float32Array.from(pad.strokes.flat(2)), { extent } = scene.data;
     const n = points.length / 2;
     write(ui.padCount, fillIn(words.draw_count, { n: steps(n) }));
+    if (n === 0) keepFocus([ui.padUndo, ui.padClear], ui.picture);
     ui.padDone.disabled = ui.padUndo.disabled = ui.padClear.disabled = n === 0;
     paintOn(ui.picture, ui.picture.clientWidth, (context, box) => {
       drawPoints(context, { extent, real: points, fake: new Float32Array() }, theme, box,
@@ -1713,6 +1723,7 @@ export function lab(root, channel) {
   }
 
   function toggleCode() {
+    keepFocus([ui.codePanel], ui.codeButton);
     ui.codePanel.hidden = !ui.codePanel.hidden;
     ui.codeButton.setAttribute("aria-expanded", String(!ui.codePanel.hidden));
     if (!ui.codePanel.hidden) loadCode(Boolean(look.code));
