@@ -55,7 +55,12 @@ class Panel:
         self._made: list[Any] = []
 
         self.ticker = self._make(widgets.Play, "lab-tick", max=2**31 - 1, interval=round(1000 * INTERVAL_S))
-        self.ticker.layout.display = "none"
+        # A Play widget of ipywidgets 7 starts only by its own button, so there it is the lab's.
+        self._own_button = self.ticker.has_trait("playing")
+        if self._own_button:
+            self.ticker.layout.display = "none"
+        else:
+            self.ticker.observe(self._played_in_page, "_playing")
         self.ticker.observe(self._tick, "value")
         self.ticker.observe(self._shown, "_view_count")
         self.ticker._view_count = 0  # have the page count
@@ -89,6 +94,7 @@ class Panel:
         self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
         setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), self.words["history_tip"])
         self.history.observe(self._travel, "value")
+        self.play.layout.display = None if self._own_button else "none"
         buttons = [self.play, self.step_d, self.step_g, self.reset, self.code]
         rows = [
             self._make(widgets.HBox, "lab-buttons", children=[*buttons, self.ticker], layout=row),
@@ -167,7 +173,14 @@ class Panel:
             self._tick_in_page(True)
 
     def _tick_in_page(self, on: bool) -> None:
-        setattr(self.ticker, _trait(self.ticker, "playing", "_playing"), on)
+        if self._own_button:
+            self.ticker.playing = on
+        elif not on:
+            self.ticker._playing = False
+
+    def _played_in_page(self, change: dict[str, Any]) -> None:
+        if change["new"] != (self.session.state == "playing"):
+            self._play_or_pause()
 
     def _travel(self, change: dict[str, Any]) -> None:
         if not self._following:

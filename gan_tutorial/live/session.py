@@ -312,14 +312,15 @@ class Session:
 
     def tick_map(self, budget_s: float) -> bool:
         """Train all of the map's cells for about `budget_s` seconds, at least one step. False if someone else does."""
-        if self.map is None or not self._lock.acquire(blocking=False):
+        grid = self.map
+        if grid is None or not self._lock.acquire(blocking=False):
             return False
         try:
             with self._computing():
                 end = time.perf_counter() + budget_s
-                next(self.map.run(1))
+                next(grid.run(1))
                 while time.perf_counter() < end:
-                    next(self.map.run(1))
+                    next(grid.run(1))
             return True
         finally:
             self._lock.release()
@@ -355,7 +356,8 @@ class Session:
 
         def travel() -> None:
             self._apply()
-            self._remember()  # what was set here since the last step
+            if self.history[self.history.position].step == self.trainer.step:
+                self._remember()  # what was set here since the last step
             self._travel(index)
 
         return self._do(travel)

@@ -127,11 +127,10 @@ def test_the_page_is_told_of_what_a_cell_does():
 
 def test_pin_puts_the_run_aside(lab):
     lab.run(50)
-    if isinstance(lab.panel, Face):
-        lab.pin()
-        assert [frame.step for frame in lab.session.pinned.frames] == [0, 50]
-        lab.unpin()
-        assert lab.session.pinned is None
+    lab.pin()
+    assert [frame.step for frame in lab.session.pinned.frames] == [0, 50]
+    lab.unpin()
+    assert lab.session.pinned is None
 
 
 @pytest.mark.parametrize(
