@@ -1,11 +1,13 @@
+import math
 import sys
 
 import pytest
 
 from gan_tutorial import cli
 from gan_tutorial.errors import InputError
-from gan_tutorial.experiments import EXPERIMENTS, digit_classes, experiment, ring_modes, ring_starved
+from gan_tutorial.experiments import EXPERIMENTS, digit_classes, experiment, lab_diagnosis, ring_modes, ring_starved
 from gan_tutorial.experiments.page import Page
+from gan_tutorial.live.diagnosis import Finding
 
 PAGE = Page("a-name", "A title", "How.", ("seed", "value"), [(0, 1.5), (1, 2.5)], "Both above 1.", b"png", "A picture")
 
@@ -48,6 +50,39 @@ def test_digit_classes_sorts_every_sample(monkeypatch):
     assert page.picture.startswith(b"\x89PNG")
     accuracy = float(page.method.split("digits: ")[1].split("%")[0])
     assert accuracy > 90
+
+
+def test_lab_diagnosis_counts_each_half_of_the_seeds(monkeypatch):
+    kind = lab_diagnosis.Kind("strong D", "d_too_strong", 320, {"loss": "minimax", "lr_d": 1e-2, "lr_g": 1e-4})
+    blind = lab_diagnosis.Kind("still D", "", 80, {"lr_d": 0.0})
+    monkeypatch.setattr(lab_diagnosis, "KINDS", (kind, blind))
+    monkeypatch.setattr(lab_diagnosis, "FIRST", 40)
+    page = lab_diagnosis.run([0, 1, 10])
+    assert [row[:4] for row in page.rows] == [
+        ("strong D", "d_too_strong", "calibration", "2 of 2"),
+        ("still D", "healthy", "calibration", "0 of 2"),
+        ("strong D", "d_too_strong", "test", "1 of 1"),
+        ("still D", "healthy", "test", "0 of 1"),
+    ]
+    assert page.rows[0][4:] == ("0, 0", "2, 2", "0, 0", "0, 0")
+    assert page.rows[2][4:] == ("0, 0", "1, 1", "0, 0", "0, 0")
+    assert "With the test seeds" in page.finding
+    assert "d too strong 1 of 1 (21% to 100%) at the end" in page.finding
+    assert "Of 1 runs with healthy settings that were not healthy, 0 had a finding" in page.finding
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_lab_diagnosis_knows_a_run_that_ended_in_nan(monkeypatch, told):
+    findings = [Finding("divergence", 1)] if told else []
+    monkeypatch.setattr("gan_tutorial.live.session.diagnose", lambda series, floors: findings)
+    monkeypatch.setattr(lab_diagnosis, "CHUNK", 5)
+    rates = {"lr_g": 0.1, "lr_d": 0.1}
+    found = lab_diagnosis.train(
+        lab_diagnosis.Kind("", "divergence", 900, {"loss": "wasserstein", "optimizer": "sgd", **rates}), 0
+    )
+    assert found.behaved
+    assert found.end == ({"divergence"} if told else set())
+    assert found.notice > 0 if told else math.isnan(found.notice)
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
