@@ -57,6 +57,7 @@ def test_a_loaded_run_goes_on_as_if_it_had_never_been_saved(made, drawing, tmp_p
     assert other.trainer.settings == session.trainer.settings
     assert other.history.steps == session.history.steps
     assert other.events == session.events
+    assert frame.extent == seen.extent
     assert np.array_equal(frame.real, seen.real)
     assert np.array_equal(frame.fake, seen.fake)
     for name, curve in seen.series.items():

@@ -12,7 +12,7 @@ from gan_tutorial.data import Dataset
 from gan_tutorial.errors import DivergedError, InputError
 from gan_tutorial.live.frame import GRID, IMAGES, LAYERS, POINTS, REAL_IMAGES, View
 from gan_tutorial.live.many import StabilityMap
-from gan_tutorial.live.session import Session
+from gan_tutorial.live.session import FOLDED, Session
 from gan_tutorial.training import Trainer, recipe
 
 
@@ -546,10 +546,8 @@ def test_a_branch_is_the_run_that_had_these_settings_from_the_start(made, tmp_pa
         run.run(10)
     assert_same(tensors(session), tensors(twin))
     assert session.events == twin.events
-    for name, curve in twin.frame().series.items():
-        assert name in ("fid", "classes", "kl", "js", "precision", "recall", "modes", "quality") or np.array_equal(
-            session.frame().series[name], curve
-        ), name
+    for name in FOLDED:  # the others are measured now and then, as time allows
+        assert np.array_equal(session.frame().series[name], twin.frame().series[name]), name
     samples = played(session.script(), tmp_path)["samples"]
     assert torch.equal(samples, session.trainer.sample(len(samples)))
 
