@@ -99,7 +99,9 @@ _METHOD = (
     "neighbouring measurements differ by a Jensen-Shannon divergence of 0.2 or more on average. Divergence: a "
     "loss became NaN or infinite. The last four columns count only runs that were so: in how many the finding was "
     f"shown at the end, and in how many ever after step {FIRST}. A collapsed G may well oscillate too: a second "
-    "finding is no mistake there. For a divergence, the end is the last measurement before the NaN."
+    "finding is no mistake there. For a divergence, the end is the last measurement before the NaN; "
+    f"before step {FIRST} it counts as the end only. Which settings to run, and the limits in the definitions above, "
+    "were chosen on calibration seeds too."
 )
 
 
@@ -115,6 +117,7 @@ def _summary(part: str, runs: dict[Kind, list[Run]]) -> str:
         f"{name.replace('_', ' ')} {sum(name in r.end for r in fine)} and {sum(name in r.ever for r in fine)}"
         for name in NAMES
     ]
+    least = min((kind for kind in runs if kind.meant), key=lambda kind: _hits(kind, runs[kind]), default=None)
     notice = [r.notice for found in runs.values() for r in found if not math.isnan(r.notice)]
     lines = [
         f"With the {part} seeds, shown in runs that were so (95 % Wilson intervals): {'; '.join(said)}.",
@@ -124,9 +127,19 @@ def _summary(part: str, runs: dict[Kind, list[Run]]) -> str:
         f"Of {len(ill)} runs with healthy settings that were not healthy, {sum(bool(r.end) for r in ill)} had a "
         f"finding at the end and {sum(bool(r.ever) for r in ill)} ever.",
     ]
+    if least:
+        so = [r for r in runs[least] if r.behaved]
+        seen = sum(least.meant in r.end for r in so)
+        lines.append(f"Seen least: {least.title}, {_share(seen, len(so))} at the end.")
     if notice:
         lines.append(f"A divergence was first told {np.median(notice):.0f} steps before the NaN (median).")
     return "\n\n".join(lines)
+
+
+def _hits(kind: Kind, found: list[Run]) -> float:
+    """The share of the runs that were as meant in which the lab said so at the end; 1 if there were none."""
+    behaved = [kind.meant in r.end for r in found if r.behaved]
+    return sum(behaved) / len(behaved) if behaved else 1.0
 
 
 def train(kind: Kind, seed: int) -> Run:
