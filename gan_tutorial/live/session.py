@@ -413,7 +413,7 @@ class Session:
                 for metrics in self.trainer.run(steps):
                     self._unread.append(metrics)
                     if len(self._unread) >= _KEEP_EVERY:
-                        self._measure(due=True)
+                        self._measure()  # by steps, not by the clock: the same run has the same curves
                         self._remember()
                     self._apply()
                 self._measure()

@@ -552,6 +552,14 @@ def test_a_branch_is_the_run_that_had_these_settings_from_the_start(made, tmp_pa
     assert torch.equal(samples, session.trainer.sample(len(samples)))
 
 
+def test_classes_are_those_of_the_moment():
+    session = Session(DIGITS)
+    first = session.frame().classes
+    session.run(5)
+    session.look.classes = np.zeros((2, 10))  # as if there were other ones now
+    assert np.array_equal(session.go(0).classes, first)
+
+
 def test_gradient_norms_are_those_of_updates_of_this_step_only(session):
     session.step_discriminator()
     assert "g_norm" not in session.frame().metrics
