@@ -85,7 +85,7 @@ class _Finger:
 
     def __init__(self, page):
         self._session = page.context.new_cdp_session(page)
-        self._at, self._down = {}, False
+        self._page, self._at, self._down = page, {}, False
 
     def _send(self, kind, *points):
         self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
@@ -100,5 +100,7 @@ class _Finger:
         self._send("touchStart", self._at)
 
     def up(self):
+        self._page.wait_for_timeout(200)  # lifted in flight it would fling the page, and the next tap only stop that
+        self._send("touchMove", self._at)
         self._send("touchEnd")
         self._session.detach()
