@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -394,46 +395,47 @@ def _array(x: Tensor) -> np.ndarray:
 
 
 class Curve:
-    """A number over the steps in fewer than 256 points: whenever there are as many, each two neighbours become one."""
+    """A number over the steps in fewer than 256 points: whenever there are as many, each two neighbours become one.
+
+    A few kilobytes however long the run, and without an object per number: a history keeps thousands of curves.
+    """
 
     def __init__(self) -> None:
         self.last = float("nan")
-        self._points: list[tuple[float, float]] = []
-        self._open: list[tuple[float, float]] = []
+        self._points = array("d")  # step, value, step, value, ...
+        self._open = array("d", [0, 0, 0])  # of the point to come: how many values so far, sums of steps and values
         self._each = 1  # values in a point
 
     def add(self, step: float, value: float) -> None:
         self.last = value
-        self._open.append((step, value))
-        if len(self._open) == self._each:
-            self._points.append(_mean(self._open))
-            self._open = []
-        if len(self._points) == 256:
-            self._points = [_mean(self._points[i : i + 2]) for i in range(0, 256, 2)]
+        n, steps, values = self._open[0] + 1, self._open[1] + step, self._open[2] + value
+        self._open = array("d", [n, steps, values])
+        if n == self._each:
+            self._points.extend((steps / n, values / n))
+            self._open = array("d", [0, 0, 0])
+        if len(self._points) == 2 * 256:
+            self._points = array("d", self.array().reshape(128, 2, 2).mean(1).tobytes())
             self._each *= 2
 
     def copy(self) -> Curve:
-        """Another one that goes its own way; the points themselves are shared."""
+        """Another one that goes its own way."""
         other = Curve()
         other.last, other._each = self.last, self._each
-        other._points, other._open = list(self._points), list(self._open)
+        other._points, other._open = self._points[:], self._open[:]
         return other
 
     def state(self) -> dict[str, Any]:
         """Plain values that :meth:`of` makes an equal curve of."""
-        return {"last": self.last, "each": self._each, "points": self._points, "open": self._open}
+        return {"last": self.last, "each": self._each, "points": list(self._points), "open": list(self._open)}
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Curve:
         """The curve whose :meth:`state` this was."""
         curve = cls()
         curve.last, curve._each = float(state["last"]), int(state["each"])
-        curve._points, curve._open = ([(float(x), float(y)) for x, y in state[key]] for key in ("points", "open"))
+        curve._points, curve._open = array("d", state["points"]), array("d", state["open"])
         return curve
 
     def array(self) -> np.ndarray:
+        """The points, (k, 2): steps and values."""
         return np.array(self._points, np.float64).reshape(-1, 2)
-
-
-def _mean(points: list[tuple[float, float]]) -> tuple[float, float]:
-    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)

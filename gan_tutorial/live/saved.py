@@ -22,7 +22,7 @@ from gan_tutorial.live.history import History, Moment, thinned
 from gan_tutorial.training import Recipe
 from gan_tutorial.training.trainer import Snapshot
 
-FORMAT = "gan-tutorial lab run 1"
+FORMAT = "gan-tutorial lab run 2"
 LIMIT = 8 * 2**20  # bytes of tensors beside the present moment's
 _STARTS = resources.files("gan_tutorial.live") / "starts"
 
