@@ -26,7 +26,7 @@ FLOORS = [
     {"training"},
     {"zoo"},
     {"metrics", "plots"},
-    {"live", "experiments"},
+    {"live", "experiments", "exercises"},
     {"cli"},
     {"__main__"},
 ]

@@ -3,22 +3,35 @@
     python tools/run_notebooks.py [NOTEBOOK ...]
 
 The repository's address is stamped into badges and setup cells from `[project.urls]`, its only home. A cell that fails
-(a claim that does not hold, say) stops with an error and leaves the stored notebook as it was.
+(a claim that does not hold, say) stops with an error and leaves the stored notebook as it was. How long each took is
+noted in book/run-times.json. Several of these may run at the same time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import tempfile
+import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nbformat
-import papermill
 
 ROOT = Path(__file__).resolve().parent.parent
+TIMES = ROOT / "book" / "run-times.json"
+# Notebooks that need more than the plain environment, and which extra. Only who names them runs them.
+APART = {"05b_tensorflow": "tensorflow"}
+# What a cell's metadata may say: how it is marked, described, and folded (Jupyter, Colab).
+KEPT = ("tags", "mystnb", "cellView")
+
+
+def plain() -> list[Path]:
+    """The notebooks that run in the plain environment."""
+    return [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.stem not in APART]
 
 
 def repository() -> str:
@@ -33,6 +46,14 @@ def stamp(text: str, name: str) -> str:
     return re.sub(r"(git\+https://github\.com/)[\w.-]+/[\w.-]+(?=[\"'@ ])", rf"\g<1>{name}", text)
 
 
+def kept(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Of a cell's metadata, what its author wrote."""
+    written = {key: metadata[key] for key in KEPT if metadata.get(key)}
+    if metadata.get("jupyter", {}).get("source_hidden"):
+        written["jupyter"] = {"source_hidden": True}
+    return written
+
+
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what execution adds beside outputs: times, counters of widgets, versions, papermill's record."""
     notebook.metadata = nbformat.from_dict(
@@ -42,7 +63,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         }
     )
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags" and v})
+        cell.metadata = nbformat.from_dict(kept(cell.metadata))
         for output in cell.get("outputs", []):
             output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
             # A widget lives in a kernel; the saved page shows the picture beside it.
@@ -54,23 +75,43 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def execute(path: Path) -> None:
     """Run one notebook in place."""
+    import papermill
+
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = stamp(cell.source, repository())
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder) / path.name, Path(folder) / f"done-{path.name}"
         nbformat.write(notebook, source)
+        started = time.monotonic()
         papermill.execute_notebook(source, result, cwd=path.parent, progress_bar=False, log_output=False)
+        seconds = round(time.monotonic() - started)
         done = clean(nbformat.read(result, as_version=4))
     nbformat.validate(done)
     new = path.with_suffix(".tmp")
     nbformat.write(done, new)
     os.replace(new, path)
-    print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
+    note(path.stem, seconds)
+    print(f"{path.name}: {seconds} s, {path.stat().st_size / 1e3:.0f} kB")
+
+
+def note(stem: str, seconds: int, times: Path = TIMES) -> None:
+    """Write down how long a notebook took, beside what others have written there in the meantime."""
+    import fcntl
+
+    folder = os.open(times.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        known = json.loads(times.read_text(encoding="utf-8")) if times.exists() else {}
+        new = times.with_suffix(".tmp")
+        new.write_text(json.dumps(known | {stem: seconds}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(new, times)
+    finally:
+        os.close(folder)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    chosen = [Path(a).resolve() for a in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    chosen = [Path(a).resolve() for a in sys.argv[1:]] or plain()
     for notebook_path in chosen:
         execute(notebook_path)

@@ -1,15 +1,17 @@
 """The live lab: a GAN that trains in the notebook while its settings are moved.
 
 Three floors: `session` (trains; no widgets), `view` (a frame -> a picture), `panel` (widgets that send commands).
+Beside it `explore`: a figure that follows its sliders.
 """
 
 from gan_tutorial.errors import InputError
 
 try:
+    from gan_tutorial.live.explore import Explore
     from gan_tutorial.live.lab import Lab
 except ModuleNotFoundError as error:
     if error.name != "ipywidgets":
         raise
     raise InputError("ipywidgets: the live lab needs it; install it with: pip install 'gan-tutorial[lab]'") from None
 
-__all__ = ["Lab"]
+__all__ = ["Explore", "Lab"]

@@ -20,8 +20,8 @@ from gan_tutorial.training import Recipe, Trainer
 if TYPE_CHECKING:
     from gan_tutorial.live.widget import Face
 
-# Open panels that a notebook's cell has made, with the cell and the one of its executions that made them.
-_made_in_cells: weakref.WeakKeyDictionary[Face | Panel, tuple[str, str]] = weakref.WeakKeyDictionary()
+# What notebooks' cells have made and is open, with the cell and the one of its executions that made it.
+_made_in_cells: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
 
 
 class Lab:
@@ -58,12 +58,7 @@ class Lab:
         words(language)
         self.session = Session(recipe, seed=seed, device=device, threads=threads, dataset=dataset)
         self.panel = make(self.session, language)
-        cell, execution = _here()
-        if cell:
-            for panel, (its_cell, its_execution) in list(_made_in_cells.items()):
-                if its_cell == cell and its_execution != execution:
-                    panel.close()
-            _made_in_cells[self.panel] = cell, execution
+        replace_earlier(self.panel)
 
     @property
     def trainer(self) -> Trainer:
@@ -211,6 +206,16 @@ def _fronts(front: str) -> type[Face] | type[Panel]:
             return Panel
         raise InputError("anywidget: front='canvas' needs it; install it with: pip install anywidget") from None
     return Face
+
+
+def replace_earlier(made: Any) -> None:
+    """Close what earlier executions of the notebook's cell have made; `made` is this one's, and has a `close()`."""
+    cell, execution = _here()
+    if cell:
+        for other, (its_cell, its_execution) in list(_made_in_cells.items()):
+            if its_cell == cell and its_execution != execution:
+                other.close()
+        _made_in_cells[made] = cell, execution
 
 
 def _here() -> tuple[str, str]:
