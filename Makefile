@@ -60,7 +60,7 @@ book: browser $(VENV)/.book
 	$(PY) tools/make_book.py
 	rm -rf book/_build/html
 	$(SPHINX) -b html -d book/_build/doctrees book book/_build/html
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/book/check_pages.py
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) tests/book/check_pages.py
 
 gettext: $(VENV)/.book
 	OMP_NUM_THREADS=1 $(PY) tools/make_replays.py
