@@ -69,7 +69,16 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             # A widget lives in a kernel; the saved page shows the picture beside it.
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")]
+            outputs: list[nbformat.NotebookNode] = []
+            for output in cell.outputs:
+                if output.output_type != "stream":
+                    outputs.append(output)
+                elif output.name != "stderr":
+                    if outputs and outputs[-1].output_type == "stream":  # how often the kernel flushed is chance
+                        outputs[-1].text += output.text
+                    else:
+                        outputs.append(output)
+            cell.outputs = outputs
     return notebook
 
 

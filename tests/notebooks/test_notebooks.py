@@ -264,7 +264,9 @@ def test_cleaning_keeps_what_the_author_wrote_and_drops_what_running_added():
     outputs = [
         nbformat.v4.new_output("display_data", widget, metadata={"image/png": {"width": 3}}),
         nbformat.v4.new_output("stream", name="stderr", text="a warning"),
-        nbformat.v4.new_output("stream", name="stdout", text="a number"),
+        nbformat.v4.new_output("stream", name="stdout", text="a "),
+        nbformat.v4.new_output("stream", name="stderr", text="another"),
+        nbformat.v4.new_output("stream", name="stdout", text="number"),
     ]
     cell = nbformat.v4.new_code_cell("lab", metadata=written | added, outputs=outputs)
     bare = nbformat.v4.new_markdown_cell("x", metadata={"tags": [], "jupyter": {"outputs_hidden": True}})
