@@ -82,6 +82,7 @@ def train(
         )
     if trainer.step >= total:
         out.print(f"the run in '{folder}' already has its {total} steps; give --steps a larger number to go on")
+        trainer.close()
         return
     samples = folder / "samples"
     try:
@@ -102,7 +103,9 @@ def train(
         trainer.save()
         again = shlex.join([*_command(), *[a for a in sys.argv[1:] if a != "--resume"], "--resume"])
         out.print(f"stopped and saved at step {trainer.step}; go on with:\n  {again}", soft_wrap=True)
+        trainer.close()
         raise typer.Exit(130) from None
+    trainer.close()
     if first:
         out.print(f"{total} steps done; checkpoints, log and samples are in '{folder}'", soft_wrap=True)
 

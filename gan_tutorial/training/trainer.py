@@ -377,6 +377,15 @@ class Trainer:
                 raise InputError(f"out: {str(self.out)!r} can't be written ({error.strerror or error})") from error
         self._wait()
 
+    def close(self) -> None:
+        """Finish the trackers and, where there are several processes, wait for the others and part from them.
+
+        The last call of a program: a process that ends while it still talks to others may be aborted.
+        """
+        self._wait()
+        if self.accelerator:
+            self.accelerator.end_training()
+
     def _wait(self) -> None:
         if self.accelerator:
             self.accelerator.wait_for_everyone()
