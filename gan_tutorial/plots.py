@@ -51,16 +51,16 @@ def image_grid(images: Tensor, *, columns: int | None = None, scale: int | None 
 
 
 def scatter(real: Tensor, fake: Tensor, extent: float) -> Figure:
-    """Real and generated points (N, 2) on one pair of axes from -extent to extent."""
+    """Real points (N, 2) in black and generated ones in orange on one pair of axes from -extent to extent."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes: Any = figure.add_subplot()
-    for points, colour, label in ((real, REAL, "real"), (fake, FAKE, "generated")):
+    for points, colour in ((real, REAL), (fake, FAKE)):
         x, y = points.detach().cpu().numpy().T
-        axes.scatter(x, y, s=6, c=colour, alpha=0.5, linewidths=0, label=label)
+        axes.scatter(x, y, s=6, c=colour, alpha=0.5, linewidths=0)
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
-    axes.legend(loc="upper right")
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

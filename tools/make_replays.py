@@ -15,9 +15,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import multiprocessing
+import os
 import re
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,16 +120,21 @@ def state_of_the_code() -> str:
     return digest.hexdigest()
 
 
-def make(wanted: Replay, folder: Path) -> None:
-    """Train a run and write its page, its picture and what the picture shows into `folder`."""
-    session = Session(wanted.recipe, seed=wanted.seed)
-    if wanted.settings:
-        session.configure(**dict(wanted.settings))
+def make(wanted: Replay, folder: Path) -> str:
+    """Train a run and write its page, its picture and what the picture shows into `folder`; returns the run's name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        session = Session(wanted.recipe, seed=wanted.seed)
+        if wanted.settings:
+            session.configure(**dict(wanted.settings))
+    except InputError as error:
+        raise SystemExit(f"replay {wanted.name}: {error}") from None
     frame = session.run(wanted.steps)
     page.export(session, folder / "page.html", overwrite=True, title=session.trainer.recipe.name)
     picture = Image.open(io.BytesIO(paint(frame, "png"))).convert("RGB")
     picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS).save(folder / "picture.webp")
     (folder / "picture.txt").write_text(describe(frame), encoding="utf-8")
+    return wanted.name
 
 
 def main() -> None:
@@ -135,18 +143,15 @@ def main() -> None:
     site = GENERATED / "site" / "replays"
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
-    code, used, listed = state_of_the_code(), set(), []
+    code, listed = state_of_the_code(), []
+    folders = {wanted: CACHE / hashlib.sha256(f"{code} {wanted}".encode()).hexdigest()[:24] for wanted in found}
+    missing = [wanted for wanted, folder in folders.items() if not (folder / "picture.txt").exists()]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        missing.sort(key=lambda wanted: "ring" in wanted.recipe)  # long ones first
+        for name in pool.map(make, missing, [folders[wanted] for wanted in missing]):
+            print(f"trained {name}")
     for wanted, places in found.items():
-        key = hashlib.sha256(f"{code} {wanted}".encode()).hexdigest()[:24]
-        folder = CACHE / key
-        used.add(key)
-        if not (folder / "picture.txt").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                make(wanted, folder)
-            except InputError as error:
-                raise SystemExit(f"replay {wanted.name}: {error}") from None
-            print(f"trained {wanted.name}")
+        folder = folders[wanted]
         shutil.copy(folder / "page.html", site / f"{wanted.name}.html")
         shutil.copy(folder / "picture.webp", site / f"{wanted.name}.webp")
         listed.append(
@@ -160,7 +165,7 @@ def main() -> None:
             }
         )
     for old in CACHE.iterdir():
-        if old.name not in used:
+        if old not in folders.values():
             shutil.rmtree(old)
     (GENERATED / "replays.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
     print(f"{len(listed)} replays")

@@ -10,10 +10,24 @@ document.addEventListener("DOMContentLoaded", () => {
     item.append(inner);
   }
 });
-// A formula too wide for the page scrolls: with the arrow keys too.
+// A formula, table or listing too wide for the page scrolls: with the arrow keys too.
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
-    if (formula.scrollWidth > formula.clientWidth || formula.scrollHeight > formula.clientHeight) formula.tabIndex = 0;
-  }
+  const observer = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
+      scrolls ? target.setAttribute("tabindex", "0") : target.removeAttribute("tabindex");
+    }
+  });
+  const wide = 'mjx-container[display="true"], .pst-scrollable-table-container, article pre';
+  for (const element of document.querySelectorAll(wide)) observer.observe(element);
 });
+// A recorded run is as high as it needs to be. (Opened from a folder, a page can't look into it: then the style's height.)
+for (const frame of document.querySelectorAll("iframe.replay")) {
+  frame.addEventListener("load", () => {
+    const inside = frame.contentDocument?.body;
+    if (!inside) return;
+    const fit = () => { frame.style.height = `${inside.ownerDocument.documentElement.offsetHeight + 4}px`; };
+    new ResizeObserver(fit).observe(inside);
+  });
+}
