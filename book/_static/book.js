@@ -23,11 +23,13 @@ addEventListener("load", async () => {
   for (const element of document.querySelectorAll(wide)) observer.observe(element);
 });
 // A recorded run is as high as it needs to be. (Opened from a folder, a page can't look into it: then the style's height.)
-for (const frame of document.querySelectorAll("iframe.replay")) {
-  frame.addEventListener("load", () => {
-    const inside = frame.contentDocument?.body;
-    if (!inside) return;
-    const fit = () => { frame.style.height = `${inside.ownerDocument.documentElement.offsetHeight + 4}px`; };
-    new ResizeObserver(fit).observe(inside);
-  });
-}
+addEventListener("DOMContentLoaded", () => {
+  for (const frame of document.querySelectorAll("iframe.replay")) {
+    frame.addEventListener("load", () => {
+      const inside = frame.contentDocument?.body;
+      if (!inside) return;
+      const fit = () => { frame.style.height = `${Math.ceil(inside.getBoundingClientRect().height) + 4}px`; };
+      new ResizeObserver(fit).observe(inside);
+    });
+  }
+});
