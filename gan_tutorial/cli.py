@@ -6,9 +6,12 @@ import json
 import os
 import platform
 import shlex
+import signal
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,7 +89,7 @@ def train(
         return
     samples = folder / "samples"
     try:
-        with _progress(disable=not (first and out.is_terminal)) as progress:
+        with _held_ctrl_c() as pressed, _progress(disable=not (first and out.is_terminal)) as progress:
             task = progress.add_task("train", total=total, completed=trainer.step, losses="")
             for metrics in trainer.run(total - trainer.step):
                 step = metrics["step"]
@@ -99,6 +102,8 @@ def train(
                     progress.update(task, losses=_losses(metrics))
                 if first and not out.is_terminal and (step % chosen.sample_every == 0 or step == total):
                     out.print(f"step {step} of {total}  {_losses(metrics)}")  # a log file can't show a moving bar
+                if pressed:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         trainer.save()
         again = shlex.join([*_command(), *[a for a in sys.argv[1:] if a != "--resume"], "--resume"])
@@ -302,6 +307,24 @@ def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     errors.print(f"[yellow]note:[/] {escape(str(message))}", soft_wrap=True)
 
 
+@contextmanager
+def _held_ctrl_c() -> Iterator[list[int]]:
+    """Notes Ctrl-C in the list instead of raising at once: an exception that is raised while Python cleans something up
+    would be lost. A second one does raise at once."""
+    pressed: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        pressed.append(number)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def main() -> None:
     """Run the command line; what the user got wrong is one line and exit code 2, a diverged run one line and code 1."""
     try:
@@ -314,3 +337,10 @@ def main() -> None:
     except DivergedError as error:
         errors.print(f"[bold red]stopped:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
+    except SystemExit as ended:
+        if ended.code or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            raise
+        # Everything is written. A process of several that takes itself apart is now and then aborted by gloo's threads.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

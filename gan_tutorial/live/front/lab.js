@@ -1587,7 +1587,8 @@ export function lab(root, channel) {
       tellMap();
       tickSoon();
     });
-    ui.mapCanvas = make("canvas", { class: "lab-map-canvas", role: "img", tabIndex: 0, on: {
+    const mapFacts = { class: "lab-map-canvas", role: "img", tabIndex: 0, "aria-label": words.map_picture };
+    ui.mapCanvas = make("canvas", { ...mapFacts, on: {
       pointermove: (event) => { mapHover(mapCell(map ?? {}, boxOf(ui.mapCanvas), event.offsetX, event.offsetY)); },
       click: (event) => {
         const cell = map && mapCell(map, boxOf(ui.mapCanvas), event.offsetX, event.offsetY);
