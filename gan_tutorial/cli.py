@@ -340,7 +340,7 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code or int(os.environ.get("WORLD_SIZE", "1")) == 1:
             raise
-        # Everything is written. A process of several that takes itself apart is now and then aborted by gloo's threads.
+        # Everything is written. One of several processes was seen aborted (SIGABRT) while it took itself apart.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
