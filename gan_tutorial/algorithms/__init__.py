@@ -1,7 +1,9 @@
 """The update rules, one a file. Each takes batches and returns its metrics; it never prints, plots, logs or saves."""
 
+from gan_tutorial.algorithms.biggan import BigGAN, BigGANSettings
 from gan_tutorial.algorithms.gan import GAN, GANSettings
+from gan_tutorial.algorithms.stylegan2 import StyleGAN2, StyleGAN2Settings
 
-ALGORITHMS = {"gan": GAN}
+ALGORITHMS: dict[str, type[GAN]] = {"gan": GAN, "stylegan2": StyleGAN2, "biggan": BigGAN}
 
-__all__ = ["ALGORITHMS", "GAN", "GANSettings"]
+__all__ = ["ALGORITHMS", "GAN", "BigGAN", "BigGANSettings", "GANSettings", "StyleGAN2", "StyleGAN2Settings"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_tutorial import losses, penalties
+from gan_tutorial.augment import Augmentation
 from gan_tutorial.data import Batch
 from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
 
@@ -73,13 +74,16 @@ class GAN:
 
     Args:
         networks: {"generator": G, "discriminator": D}, on the device they train on. G maps noise (N, z_dim) to samples
-            and has a `z_dim`; D maps samples to logits (N,) or (N, 1).
+            and has a `z_dim`; D maps samples to logits (N,) or (N, 1). If G has a `num_classes` above 0, both take
+            labels as a second argument, and the batches have to have them: fakes get those of the batch.
         settings: see :class:`GANSettings`; :meth:`configure` changes it later.
         noise: "normal" for N(0, 1), "uniform" for U(-1, 1), per latent dimension.
         seed: seeds the latents and the penalties' mixing points.
         rank, world: this process and how many there are. Every process draws the noise of the whole batch and uses its
             share, so that the number of processes does not change the mathematics.
         autocast: makes the context that forward passes run in (mixed precision).
+        gather: a tensor of this process (n, ...) -> those of all processes, (world x n, ...).
+        augment: changes every sample that D sees, real or fake; a penalty's gradient goes through it.
 
     Attributes:
         optimizers: each network's Adam by role, whichever optimizer is set: what a checkpoint keeps.
@@ -91,6 +95,7 @@ class GAN:
 
     Settings = GANSettings
     averaged = ("generator",)  # the networks whose moving average is worth sampling from
+    sampling: Mapping[str, Any] = {}  # what G is told, beside latents and labels, when samples are wanted
 
     def __init__(
         self,
@@ -102,31 +107,36 @@ class GAN:
         rank: int = 0,
         world: int = 1,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        gather: Callable[[Tensor], Tensor] = lambda x: x,
+        augment: Augmentation | None = None,
     ) -> None:
         require(noise in ("normal", "uniform"), "noise", noise, "'normal' or 'uniform'")
         self.networks, self.noise, self.rank, self.world, self.autocast = networks, noise, rank, world, autocast
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
         self.z_dim: int = networks["generator"].z_dim  # type: ignore[assignment]
+        self.num_classes: int = getattr(networks["generator"], "num_classes", 0)
+        self.augment, self.gather = augment, gather
         self.device = next(self.generator.parameters()).device
         self.rng = torch.Generator(self.device).manual_seed(seed)
         self.discriminator_steps = 0
         self._trained = [p for p in self.discriminator.parameters() if p.requires_grad]
         # Where no layer mixes the samples of a batch, one pass of D over real and fake together costs less than two.
-        self.joint = not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.discriminator.modules())
+        mixes = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.discriminator.modules())
+        self.joint = not (mixes or getattr(self.discriminator, "mixes_samples", False))
         fused = self.device.type in ("cpu", "cuda")
         self.optimizers = {
             role: torch.optim.Adam(network.parameters(), fused=fused) for role, network in networks.items()
         }
         self.sgd = {role: torch.optim.SGD(network.parameters(), fused=fused) for role, network in networks.items()}
         self.seen: dict[str, Tensor] = {}
-        self.settings = settings or GANSettings()
+        self.settings = settings or self.Settings()
         self.configure()
 
     def configure(self, **changes: Any) -> None:
         """Change settings between two steps. Adam's moments stay; a wrong name or value changes nothing and raises."""
         for name in changes:
-            if name not in GANSettings.__dataclass_fields__:
-                raise unknown("setting", name, GANSettings.__dataclass_fields__)
+            if name not in vars(self.settings):
+                raise unknown("setting", name, vars(self.settings))
         self.settings = s = replace(self.settings, **changes)
         self.loss = losses.get(s.loss)
         for role, lr in (("generator", s.lr_g), ("discriminator", s.lr_d)):
@@ -140,14 +150,16 @@ class GAN:
         """`n_critic` updates of D, then `g_steps` of G; `draw()` gives the next batch of real samples.
 
         Returns the last value of each metric as 0-dim tensors on the device: `d_loss` and `g_loss` (without penalties),
-        `real_logit` and `fake_logit` (D's means), and `penalty` (weighted) in a step that applied one.
+        `real_logit` and `fake_logit` (D's means), `penalty` (weighted) in a step that applied one to D, `g_penalty` in
+        one that applied one to G, and `augment_p` where ADA chooses it.
         """
         metrics: Metrics = {}
         batch = fake = None
         for remaining in reversed(range(self.settings.n_critic)):
             batch = draw()
             # The fakes that D saw last serve G's first update too: one forward pass of G less.
-            fake = self.generate(len(batch.x), grad=remaining == 0 and self.settings.g_steps > 0)
+            grad = remaining == 0 and self.settings.g_steps > 0
+            fake = self.generate(len(batch.x), grad, self._labels(batch))
             metrics |= self.step_discriminator(batch, fake)
         for _ in range(self.settings.g_steps):
             batch = batch or draw()
@@ -157,54 +169,72 @@ class GAN:
 
     def step_discriminator(self, batch: Batch, fake: Tensor | None = None) -> Metrics:
         """One update of D on a real batch and as many fakes (drawn here unless given)."""
-        fake = self.generate(len(batch.x)) if fake is None else fake.detach()
+        labels = self._labels(batch)
+        fake = self.generate(len(batch.x), labels=labels) if fake is None else fake.detach()
         with self.autocast():
-            real_logits, fake_logits = self.judge(batch.x, fake)
+            real_logits, fake_logits = self.judge(batch.x, fake, labels)
         self.seen = {"real": real_logits.detach(), "fake": fake_logits.detach()}
         loss = self.loss.discriminator(real_logits, fake_logits)
         metrics = {"d_loss": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
         if self.discriminator_steps % self.settings.penalty_every == 0:
-            penalty = self.penalty(batch.x, fake)
+            penalty = self.penalty(batch.x, fake, labels)
             if penalty is not None:
                 metrics["penalty"] = penalty
                 loss = loss + penalty
         self._update("discriminator", loss)
         self.discriminator_steps += 1
+        if self.augment is not None:
+            self.augment.observe(self.gather(real_logits.detach()), len(batch.x) * self.world)
+            metrics["augment_p"] = self.augment.p
         return {name: value.detach() for name, value in metrics.items()}
 
     def step_generator(self, batch: Batch, fake: Tensor | None = None) -> Metrics:
         """One update of G on fakes with a graph (drawn here unless given); a paired loss compares them with `batch`."""
-        fake = self.generate(len(batch.x), grad=True) if fake is None else fake
+        labels = self._labels(batch)
+        fake = self.generate(len(batch.x), True, labels) if fake is None else fake
         # G needs the gradient through D, not the gradient of D's weights: a third of D's backward pass is saved.
         for parameter in self._trained:
             parameter.requires_grad = False
         try:
             with self.autocast():
-                fake_logits = self._logits(fake)
-                real_logits = self._logits(batch.x) if self.loss.paired else fake_logits[:0]
+                fake_logits = self._logits(fake, labels)
+                real_logits = self._logits(batch.x, labels) if self.loss.paired else fake_logits[:0]
             seen = {"real": real_logits, "fake": fake_logits} if self.loss.paired else {"fake": fake_logits}
             self.seen = self.seen | {of: logits.detach() for of, logits in seen.items()}
             loss = self.loss.generator(real_logits, fake_logits)
+            metrics = {"g_loss": loss}
+            penalty = self.generator_penalty(labels)
+            if penalty is not None:
+                metrics["g_penalty"] = penalty
+                loss = loss + penalty
             self._update("generator", loss)
         finally:
             for parameter in self._trained:
                 parameter.requires_grad = True
-        return {"g_loss": loss.detach()}
+        return {name: value.detach() for name, value in metrics.items()}
 
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
-        """The weighted sum of the penalties that are switched on, or None."""
+    def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
+        """The weighted sum of the penalties on D that are switched on, or None."""
         s, terms = self.settings, []
+
+        def logits(x: Tensor) -> Tensor:
+            return self._logits(x, labels)
+
         with self.autocast():
             if s.gradient_penalty:
-                terms.append(s.gradient_penalty * penalties.gradient_penalty(self._logits, real, fake, self._mix(real)))
+                terms.append(s.gradient_penalty * penalties.gradient_penalty(logits, real, fake, self._mix(real)))
             if s.zero_gradient_penalty:
-                term = penalties.zero_gradient_penalty(self._logits, real, fake, self._mix(real))
+                term = penalties.zero_gradient_penalty(logits, real, fake, self._mix(real))
                 terms.append(s.zero_gradient_penalty * term)
             if s.r1:
-                terms.append(s.r1 * penalties.r1(self._logits, real))
+                terms.append(s.r1 * penalties.r1(logits, real))
             if s.r2:
-                terms.append(s.r2 * penalties.r2(self._logits, fake))
+                terms.append(s.r2 * penalties.r2(logits, fake))
         return sum(terms, torch.zeros((), device=self.device)) * s.penalty_every if terms else None
+
+    def generator_penalty(self, labels: Tensor | None) -> Tensor | None:
+        """What an update of G adds to its loss, weighted, or None. Here nothing; other update rules have their own."""
+        return None
 
     def _update(self, role: str, loss: Tensor) -> None:
         optimizer = (self.optimizers if self.settings.optimizer == "adam" else self.sgd)[role]
@@ -220,36 +250,58 @@ class GAN:
             return torch.randn(shape, generator=rng, device=rng.device)
         return torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
 
-    def sample(self, networks: dict[str, nn.Module], n: int, rng: torch.Generator, z: Tensor | None = None) -> Tensor:
-        """n samples (n, *sample_shape) of networks["generator"] in float32, from `z` (n, z_dim) or latents of `rng`."""
+    def sample(
+        self,
+        networks: dict[str, nn.Module],
+        n: int,
+        rng: torch.Generator,
+        z: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        """n samples (n, *sample_shape) of networks["generator"] in float32, from `z` (n, z_dim) or latents of `rng`;
+        where there are classes, of `labels` or of each class in turn."""
         z = self.latents(n, rng) if z is None else z
-        return networks["generator"](z.to(self.device)).float()
+        given = [z.to(self.device)]
+        if self.num_classes:
+            labels = torch.arange(n) % self.num_classes if labels is None else labels
+            given.append(labels.to(self.device))
+        return networks["generator"](*given, **self.sampling).float()
 
-    def generate(self, n: int, grad: bool = False) -> Tensor:
-        """n fakes in float32, with a graph back to G's weights if `grad`."""
+    def generate(self, n: int, grad: bool = False, labels: Tensor | None = None) -> Tensor:
+        """n fakes in float32, of `labels` where there are classes, with a graph back to G's weights if `grad`."""
         with torch.set_grad_enabled(grad), self.autocast():
-            return self.generator(self._mine(self.latents(n * self.world, self.rng))).float()
+            return self._fakes(n, labels).float()
 
-    def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits of real and fake samples, (N,) each, in float32."""
+    def _fakes(self, n: int, labels: Tensor | None) -> Tensor:
+        z = self._mine(self.latents(n * self.world, self.rng))
+        return self.generator(z, labels) if self.num_classes else self.generator(z)
+
+    def judge(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """D's logits of real and fake samples, both of `labels` where there are classes, (N,) each, in float32."""
         if real.shape != fake.shape:
             raise InputError(
                 f"generator: its samples have shape {tuple(fake.shape)}, the data's batch {tuple(real.shape)}; "
                 "both must be equal"
             )
         if not self.joint:
-            return self._logits(real), self._logits(fake)
-        real_logits, fake_logits = self._logits(torch.cat([real, fake])).chunk(2)
+            return self._logits(real, labels), self._logits(fake, labels)
+        both = None if labels is None else torch.cat([labels, labels])
+        real_logits, fake_logits = self._logits(torch.cat([real, fake]), both).chunk(2)
         return real_logits, fake_logits
 
-    def _logits(self, x: Tensor) -> Tensor:
-        logits = self.discriminator(x)
+    def _logits(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = x if self.augment is None else self.augment(x)
+        logits = self.discriminator(x, labels) if self.num_classes else self.discriminator(x)
         if logits.numel() != len(x):
             raise InputError(
                 f"discriminator: it gave logits of shape {tuple(logits.shape)} for {len(x)} samples; "
                 f"expected ({len(x)},)"
             )
         return logits.view(-1).float()
+
+    def _labels(self, batch: Batch) -> Tensor | None:
+        require(not self.num_classes or batch.labels is not None, "labels", None, "a batch with labels: G has classes")
+        return batch.labels if self.num_classes else None
 
     def _mix(self, x: Tensor) -> Tensor:
         return self._mine(torch.rand(len(x) * self.world, generator=self.rng, device=self.device))
@@ -261,9 +313,14 @@ class GAN:
     # -- state -------------------------------------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs beside networks and optimisers."""
-        return {"rng": self.rng.get_state(), "discriminator_steps": self.discriminator_steps}
+        augment = {} if self.augment is None else self.augment.state_dict()
+        own = {"rng": self.rng.get_state(), "discriminator_steps": self.discriminator_steps}
+        return own | {f"augment.{key}": value for key, value in augment.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rng.set_state(state["rng"].cpu())
         self.discriminator_steps = int(state["discriminator_steps"])
+        if self.augment is not None:
+            prefix = "augment."
+            self.augment.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         self.seen = {}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_tutorial.errors import require, require_integer
+from gan_tutorial.models.labels import one_hot
 
 SIZES = (8, 16, 32, 64, 128)
 NORMS = ("batch", "instance", "spectral", "none")
@@ -26,21 +27,24 @@ def _widths(size: int, width: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) -> images (N, C, S, S) in [-1, 1].
+    """z (N, z_dim), and labels where there are classes -> images (N, C, S, S) in [-1, 1].
 
     Args:
         sample_shape: (C, S, S) with S one of 8, 16, 32, 64, 128.
         z_dim: latent dimensions.
         width: channels before the last layer ("ngf").
+        num_classes: classes, or 0. The class, one-hot, is appended to z (Mirza and Osindero 2014).
     """
 
-    def __init__(self, sample_shape: tuple[int, int, int], z_dim: int = 100, width: int = 64) -> None:
+    def __init__(
+        self, sample_shape: tuple[int, int, int], z_dim: int = 100, width: int = 64, num_classes: int = 0
+    ) -> None:
         super().__init__()
         channels, size, _ = sample_shape
         widths = _widths(size, width)
-        self.sample_shape, self.z_dim = tuple(sample_shape), z_dim
+        self.sample_shape, self.z_dim, self.num_classes = tuple(sample_shape), z_dim, num_classes
         # A transposed 4x4 convolution of a 1x1 input is a linear map to 4x4 pixels; written as one it runs faster.
-        self.first = nn.Linear(z_dim, 4 * 4 * widths[0], bias=False)
+        self.first = nn.Linear(z_dim + num_classes, 4 * 4 * widths[0], bias=False)
         self.first_norm = nn.BatchNorm2d(widths[0])
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
@@ -50,28 +54,34 @@ class Generator(nn.Module):
         self.to_image = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)
         self.apply(_initialise)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.num_classes:
+            z = torch.cat([z, one_hot(labels, self.num_classes)], 1)
         x = self.first(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         x = self.blocks(self.first_norm(x).relu_())
         return self.to_image(x).tanh()
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, S, S) in [-1, 1] -> logits (N,).
+    """Images (N, C, S, S) in [-1, 1], and labels where there are classes -> logits (N,).
 
     Args:
         sample_shape: (C, S, S) with S one of 8, 16, 32, 64, 128.
         width: channels after the first layer ("ndf").
         norm: "batch" as in the paper; "instance" or "none" where a gradient penalty needs one logit to depend on one
             image alone; "spectral" divides each weight by its largest singular value (Miyato et al. 2018).
+        num_classes: classes, or 0. Each becomes a channel beside the colours, all 1 for the image's class, else 0.
     """
 
-    def __init__(self, sample_shape: tuple[int, int, int], width: int = 64, norm: str = "batch") -> None:
+    def __init__(
+        self, sample_shape: tuple[int, int, int], width: int = 64, norm: str = "batch", num_classes: int = 0
+    ) -> None:
         super().__init__()
         channels, size, _ = sample_shape
+        self.num_classes = num_classes
         widths = _widths(size, width)[::-1]
         self.blocks = nn.Sequential(
-            nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)
+            nn.Conv2d(channels + num_classes, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)
         )
         for before, after in pairwise(widths):
             self.blocks.append(nn.Conv2d(before, after, 4, 2, 1, bias=norm in ("spectral", "none")))
@@ -87,7 +97,10 @@ class Discriminator(nn.Module):
                 if isinstance(module, nn.Conv2d):
                     spectral_norm(module)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.num_classes:
+            planes = one_hot(labels, self.num_classes)[:, :, None, None]
+            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
         return self.last(self.blocks(x)).flatten()
 
 
@@ -101,7 +114,13 @@ def _initialise(module: nn.Module) -> None:
 
 
 def build(
-    sample_shape: tuple[int, ...], *, z_dim: int = 100, g_width: int = 64, d_width: int = 64, norm: str = "batch"
+    sample_shape: tuple[int, ...],
+    *,
+    num_classes: int = 0,
+    z_dim: int = 100,
+    g_width: int = 64,
+    d_width: int = 64,
+    norm: str = "batch",
 ) -> dict[str, nn.Module]:
     """Both networks. `g_width`, `d_width`: channels next to the image (4-512); `norm`: see the discriminator."""
     require(
@@ -115,4 +134,7 @@ def build(
     require_integer("d_width", d_width, 4, 512)
     require(norm in NORMS, "norm", norm, f"one of {NORMS}")
     shape = (sample_shape[0], sample_shape[1], sample_shape[2])
-    return {"generator": Generator(shape, z_dim, g_width), "discriminator": Discriminator(shape, d_width, norm)}
+    return {
+        "generator": Generator(shape, z_dim, g_width, num_classes),
+        "discriminator": Discriminator(shape, d_width, norm, num_classes),
+    }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from gan_tutorial.errors import require_integer
+from gan_tutorial.models.labels import one_hot
 
 
 def _layers(sizes: list[int]) -> nn.Sequential:
@@ -18,38 +20,49 @@ def _layers(sizes: list[int]) -> nn.Sequential:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) -> samples (N, *sample_shape), unbounded.
+    """z (N, z_dim), and labels where there are classes -> samples (N, *sample_shape), unbounded.
 
     Args:
         sample_shape: shape of one sample, (2,) for a point.
         z_dim: latent dimensions.
         width: neurons in a hidden layer.
         depth: hidden layers.
+        num_classes: classes, or 0. The class, one-hot, is appended to z (Mirza and Osindero 2014).
     """
 
-    def __init__(self, sample_shape: tuple[int, ...], z_dim: int = 2, width: int = 128, depth: int = 2) -> None:
+    def __init__(
+        self, sample_shape: tuple[int, ...], z_dim: int = 2, width: int = 128, depth: int = 2, num_classes: int = 0
+    ) -> None:
         super().__init__()
-        self.sample_shape, self.z_dim = tuple(sample_shape), z_dim
-        self.layers = _layers([z_dim, *[width] * depth, math.prod(sample_shape)])
+        self.sample_shape, self.z_dim, self.num_classes = tuple(sample_shape), z_dim, num_classes
+        self.layers = _layers([z_dim + num_classes, *[width] * depth, math.prod(sample_shape)])
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z).view(-1, *self.sample_shape)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.layers(_beside(z, labels, self.num_classes)).view(-1, *self.sample_shape)
 
 
 class Discriminator(nn.Module):
-    """Samples (N, *sample_shape) -> logits (N,); `width` neurons in each of `depth` hidden layers."""
+    """Samples (N, *sample_shape), and labels where there are classes -> logits (N,); `width` neurons in each of `depth`
+    hidden layers. The class, one-hot, is appended to the sample."""
 
-    def __init__(self, sample_shape: tuple[int, ...], width: int = 128, depth: int = 2) -> None:
+    def __init__(self, sample_shape: tuple[int, ...], width: int = 128, depth: int = 2, num_classes: int = 0) -> None:
         super().__init__()
-        self.layers = _layers([math.prod(sample_shape), *[width] * depth, 1])
+        self.num_classes = num_classes
+        self.layers = _layers([math.prod(sample_shape) + num_classes, *[width] * depth, 1])
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.flatten(1)).squeeze(1)
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.layers(_beside(x.flatten(1), labels, self.num_classes)).squeeze(1)
+
+
+def _beside(x: Tensor, labels: Tensor | None, num_classes: int) -> Tensor:
+    """x (N, D), and the class beside it where there are classes: (N, D + num_classes)."""
+    return torch.cat([x, one_hot(labels, num_classes)], 1) if num_classes else x
 
 
 def build(
     sample_shape: tuple[int, ...],
     *,
+    num_classes: int = 0,
     z_dim: int = 2,
     g_width: int = 128,
     g_depth: int = 2,
@@ -63,6 +76,6 @@ def build(
     for name, value in (("g_depth", g_depth), ("d_depth", d_depth)):
         require_integer(name, value, 0, 16)
     return {
-        "generator": Generator(sample_shape, z_dim, g_width, g_depth),
-        "discriminator": Discriminator(sample_shape, d_width, d_depth),
+        "generator": Generator(sample_shape, z_dim, g_width, g_depth, num_classes),
+        "discriminator": Discriminator(sample_shape, d_width, d_depth, num_classes),
     }

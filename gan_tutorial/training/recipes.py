@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+import torch
+
 from gan_tutorial import data, models
-from gan_tutorial.algorithms import ALGORITHMS, GANSettings
+from gan_tutorial.algorithms import ALGORITHMS, BigGANSettings, GANSettings, StyleGAN2Settings
+from gan_tutorial.augment import KINDS, Augmentation
 from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
 
 PRECISIONS = ("fp32", "bf16")
@@ -29,6 +32,11 @@ class Recipe:
         model_options: its options (widths in channels or neurons, ...).
         algorithm: name of the update rule, see :data:`gan_tutorial.algorithms.ALGORITHMS`.
         settings: what may change during the run, see :class:`gan_tutorial.algorithms.GANSettings`.
+        conditional: whether the networks depend on the data's labels.
+        augment: what D sees is changed at random, see :mod:`gan_tutorial.augment`: "none", "diffaugment" or "ada".
+        augment_target: share of real samples, minus that of the others, that D may believe before ADA changes more, in
+            [0, 1].
+        augment_images: real samples in which ADA's strength could go from 0 to 1.
         noise: distribution of a latent dimension: "normal" N(0, 1) or "uniform" U(-1, 1).
         batch_size: real samples in an update of D, over all processes.
         steps: length of the run, in steps of the algorithm.
@@ -49,6 +57,10 @@ class Recipe:
     model_options: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str = "gan"
     settings: GANSettings = field(default_factory=GANSettings)
+    conditional: bool = False
+    augment: str = "none"
+    augment_target: float = 0.6
+    augment_images: int = 500_000
     noise: str = "normal"
     batch_size: int = 64
     steps: int = 1000
@@ -65,6 +77,8 @@ class Recipe:
             value = getattr(self, name)
             if value not in known and not (name == "data" and value.startswith("folder:")):
                 raise unknown(name, value, known)
+        wanted = ALGORITHMS[self.algorithm].Settings
+        require(type(self.settings) is wanted, "settings", self.settings, f"{wanted.__name__}, for {self.algorithm!r}")
         known_options = models.options(self.model)
         for option in self.model_options:
             if option not in known_options:
@@ -72,6 +86,10 @@ class Recipe:
         require(self.noise in ("normal", "uniform"), "noise", self.noise, "'normal' or 'uniform'")
         require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
         require(isinstance(self.compile, bool), "compile", self.compile, "true or false")
+        require(isinstance(self.conditional, bool), "conditional", self.conditional, "true or false")
+        require(self.augment in KINDS, "augment", self.augment, f"one of {KINDS}")
+        require_number("augment_target", self.augment_target, 0, 1)
+        require_integer("augment_images", self.augment_images, 1)
         require_number("ema", self.ema, 0, 1, open_high=True)
         for name in ("batch_size", "steps", "checkpoint_every", "keep_checkpoints", "log_every", "sample_every"):
             require_integer(name, getattr(self, name), 1)
@@ -104,6 +122,13 @@ class Recipe:
             data_options={**self.data_options, **options["data"]},
             **direct,
         )
+
+    def augmentation(self, device: torch.device) -> Augmentation | None:
+        """What changes the samples that D sees, freshly made, or None."""
+        if self.augment == "none":
+            return None
+        target, images = self.augment_target, self.augment_images
+        return Augmentation(self.augment, target=target, images=images, device=device)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only, for recipe.json; :meth:`from_json` reads them back to an equal recipe."""
@@ -160,6 +185,12 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     require(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), name, value, allowed)
     return value
 
+
+# Of the StyleGAN2s: a fifth of the paper's dimensions, for small pictures; Adam as in the paper (appendix B).
+_STYLES = {"z_dim": 128, "w_dim": 128, "channel_max": 128, "mapping_layers": 4}
+_STYLE_SETTINGS = StyleGAN2Settings(lr_g=2.5e-3, lr_d=2.5e-3, beta1=0.0, beta2=0.99, penalty_every=16)
+
+_R3_SETTINGS = GANSettings(loss="relativistic", lr_g=5e-4, lr_d=5e-4, beta1=0.0, beta2=0.99, r1=2.0, r2=2.0)
 
 _RECIPES = types.MappingProxyType(
     {
@@ -222,6 +253,137 @@ _RECIPES = types.MappingProxyType(
                 batch_size=64,
                 steps=3000,
                 ema=0.99,
+            ),
+            Recipe(
+                name="cgan-avatars",
+                summary="16x16 colour faces with what you ask for: a hat, glasses, both or neither",
+                data="avatars",
+                model="dcgan",
+                model_options={"z_dim": 64, "g_width": 64, "d_width": 64},
+                conditional=True,
+                settings=GANSettings(lr_g=1e-3, lr_d=3e-4),
+                batch_size=64,
+                steps=3000,
+                ema=0.99,
+            ),
+            Recipe(
+                name="biggan-avatars",
+                summary="16x16 colour faces of a class, with truncation",
+                data="avatars",
+                model="biggan",
+                model_options={"z_dim": 80, "g_width": 48, "d_width": 64, "shared_dim": 32, "attention": 8},
+                algorithm="biggan",
+                conditional=True,
+                settings=BigGANSettings(lr_g=2e-4, lr_d=2e-4, beta1=0.0, beta2=0.999, n_critic=2),
+                batch_size=64,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="biggan-emoji",
+                summary="32x32 emoji of nine groups: many kinds, few of each",
+                data="emoji",
+                data_options={"size": 32},
+                model="biggan",
+                model_options={"z_dim": 80, "g_width": 48, "d_width": 64, "shared_dim": 32, "attention": 16},
+                algorithm="biggan",
+                conditional=True,
+                augment="diffaugment",
+                settings=BigGANSettings(lr_g=2e-4, lr_d=2e-4, beta1=0.0, beta2=0.999, n_critic=2),
+                batch_size=64,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="stylegan2-avatars",
+                summary="32x32 colour faces whose coarse and fine traits are steered apart",
+                data="avatars",
+                data_options={"size": 32},
+                model="stylegan2",
+                model_options=_STYLES | {"channel_base": 512},
+                algorithm="stylegan2",
+                settings=replace(_STYLE_SETTINGS, r1=1.0, path_length=0.0),
+                batch_size=16,
+                steps=40_000,
+                ema=0.998,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="stylegan2-avatars-full",
+                summary="the same with networks for a GPU, and path length regularisation",
+                data="avatars",
+                data_options={"size": 32},
+                model="stylegan2",
+                model_options=_STYLES | {"channel_base": 4096},
+                algorithm="stylegan2",
+                settings=replace(_STYLE_SETTINGS, r1=0.1),
+                batch_size=64,
+                steps=20_000,
+                ema=0.998,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="stylegan2-emoji",
+                summary="64x64 emoji from few pictures, with adaptive augmentation",
+                data="emoji",
+                model="stylegan2",
+                model_options=_STYLES | {"channel_base": 1024},
+                algorithm="stylegan2",
+                augment="ada",
+                augment_images=100_000,
+                settings=replace(_STYLE_SETTINGS, r1=0.5, path_length=0.0),
+                batch_size=16,
+                steps=20_000,
+                ema=0.998,
+                checkpoint_every=1000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="stylegan2-emoji-full",
+                summary="the same with networks for a GPU, and path length regularisation",
+                data="emoji",
+                model="stylegan2",
+                model_options=_STYLES | {"channel_base": 8192},
+                algorithm="stylegan2",
+                augment="ada",
+                settings=replace(_STYLE_SETTINGS, r1=0.5),
+                batch_size=64,
+                steps=50_000,
+                ema=0.999,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="r3gan-avatars",
+                summary="16x16 colour faces with few tricks: a relativistic loss and two penalties",
+                data="avatars",
+                model="r3gan",
+                model_options={"z_dim": 64, "g_width": 32, "d_width": 32, "blocks": 1},
+                settings=_R3_SETTINGS,
+                batch_size=32,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=1000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="r3gan-avatars-full",
+                summary="the same with networks for a GPU",
+                data="avatars",
+                model="r3gan",
+                model_options={"z_dim": 64, "g_width": 64, "d_width": 64},
+                settings=_R3_SETTINGS,
+                batch_size=64,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=2000,
+                sample_every=1000,
             ),
         )
     }

@@ -109,9 +109,11 @@ class Trainer:
         # Independent seeds from one: the data's order must not depend on how many weights were drawn before.
         of_networks, of_algorithm, of_data, of_layers = (int(s) for s in np.random.SeedSequence(seed).generate_state(4))
         self.dataset = data.load(r.data, **r.data_options) if dataset is None else dataset
+        plain = r.augment == "none" or self.dataset.is_image
+        require(plain, "augment", r.augment, f"'none', since {self.dataset.name} holds no images")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(of_networks)
-            nets = models.build(r.model, self.dataset.sample_shape, **r.model_options) if networks is None else networks
+            nets = networks or models.build(r.model, self.dataset.sample_shape, self._classes(), **r.model_options)
         layout = torch.channels_last if self.dataset.is_image else torch.preserve_format
         self.networks = {
             role: net.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
@@ -129,6 +131,8 @@ class Trainer:
             rank=self.rank,
             world=self.world,
             autocast=autocast,
+            **({"gather": self.accelerator.gather} if self.world > 1 else {}),
+            augment=r.augmentation(self.device),
         )
         self.averages = {role: EMA(self.networks[role], r.ema) for role in self.algorithm.averaged} if r.ema else {}
         self._randomness = _Randomness(of_layers + self.rank, self.device)
@@ -145,6 +149,14 @@ class Trainer:
             self._open(resume)
         if self.accelerator and trackers:
             self.accelerator.init_trackers(r.name)
+
+    def _classes(self) -> int:
+        """How many classes the networks depend on."""
+        if not self.recipe.conditional:
+            return 0
+        classes = getattr(self.dataset, "num_classes", 0)
+        require(classes > 0, "conditional", True, f"false, since {self.dataset.name} has no labels")
+        return classes
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Trainer:
@@ -259,26 +271,39 @@ class Trainer:
                 file.write(json.dumps(line) + "\n")
 
     @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0, z: Tensor | None = None, average: bool = True) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        z: Tensor | None = None,
+        labels: Tensor | None = None,
+        average: bool = True,
+    ) -> Tensor:
         """n samples (n, *sample_shape), float32 on the device; training is not touched, nor its randomness.
 
         Args:
             n: how many.
             seed: of the latents; the same seed gives the same latents on every device.
             z: latents (n, z_dim) to use instead.
+            labels: class indices (n,) or one-hot rows, where the networks depend on a class; default: each in turn.
             average: use the moving average of the weights where the recipe keeps one.
         """
         require_integer("n", n, 1)
         if z is not None:
             wanted = (n, self.algorithm.z_dim)
             require(tuple(z.shape) == wanted, "z", tuple(z.shape), f"shape {wanted}")
+        if labels is not None:
+            given = f"{len(labels)} labels"
+            require(self.algorithm.num_classes > 0, "labels", given, "None, since the networks depend on no class")
+            require(len(labels) == n, "labels", given, f"one for each of {n} samples")
         networks = {**self.networks, **({k: e.network for k, e in self.averages.items()} if average else {})}
         modes = {role: net.training for role, net in networks.items()}
         rng = torch.Generator().manual_seed(seed)
         try:
             for net in networks.values():
                 net.eval()
-            return self.algorithm.sample(networks, n, rng, z)
+            return self.algorithm.sample(networks, n, rng, z, labels)
         finally:
             for role, net in networks.items():
                 net.train(modes[role])

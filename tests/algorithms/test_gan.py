@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from gan_tutorial import losses, models
+from gan_tutorial import data, losses, models
 from gan_tutorial.algorithms import GAN, GANSettings
+from gan_tutorial.augment import Augmentation
 from gan_tutorial.data import Batch
 from gan_tutorial.errors import InputError
 
@@ -343,3 +344,219 @@ def test_bf16_forward_passes_give_float32_metrics():
     exact = GAN(networks(), GANSettings(r1=1.0)).step(batches())
     assert metrics["d_loss"].item() == pytest.approx(exact["d_loss"].item(), rel=0.02)  # bfloat16 has 8 bits
     assert metrics["d_loss"].item() != exact["d_loss"].item()
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+def labelled(n=8, seed=1, classes=3):
+    rng = torch.Generator().manual_seed(seed)
+    return lambda: Batch(torch.randn(n, 2, generator=rng) + 2, torch.randint(classes, (n,), generator=rng))
+
+
+def listening(nets):
+    """What each network is called with, in order: (role, its arguments)."""
+    calls = []
+    for role, net in nets.items():
+        net.register_forward_pre_hook(lambda _, args, role=role: calls.append((role, args)))
+    return calls
+
+
+@pytest.mark.parametrize("loss", ["non-saturating", "relativistic"])
+def test_every_call_gets_the_labels_of_its_batch(loss):
+    nets = networks(num_classes=3)
+    calls, drawn, draw = listening(nets), [], labelled()
+    gan = GAN(nets, GANSettings(loss=loss, n_critic=2, g_steps=2, r1=1.0, gradient_penalty=1.0))
+    gan.step(lambda: drawn.append(draw()) or drawn[-1])
+    first, second = (batch.labels for batch in drawn)
+    of_g = [args[1] for role, args in calls if role == "generator"]
+    # Fakes for each update of D, the second ones for G too, and new ones for G's second update.
+    assert [labels.tolist() for labels in of_g] == [first.tolist(), second.tolist(), second.tolist()]
+    of_d = [args[1] for role, args in calls if role == "discriminator"]
+    expected = []
+    for labels in (first, second):
+        expected += [torch.cat([labels, labels]), labels, labels]  # real and fake together; two penalties
+    expected += [second] * (4 if loss == "relativistic" else 2)  # G's updates look at fakes, a paired loss at both
+    assert [labels.tolist() for labels in of_d] == [labels.tolist() for labels in expected]
+
+
+def test_without_classes_labels_go_nowhere():
+    nets = networks()
+    calls, draw = listening(nets), labelled()
+    GAN(nets, GANSettings(r1=1.0, n_critic=2, g_steps=2)).step(draw)
+    assert {len(args) for _, args in calls} == {1}
+
+
+def test_joint_pass_with_labels_equals_two_passes():
+    ours, twin = networks(num_classes=3), networks(num_classes=3)
+    joint, separate = GAN(ours, seed=2), GAN(twin, seed=2)
+    assert joint.joint
+    separate.joint = False
+    draws = labelled(), labelled()
+    for _ in range(10):
+        joint.step(draws[0])
+        separate.step(draws[1])
+    torch.testing.assert_close(weights(ours), weights(twin), rtol=0, atol=1e-5)
+
+
+def test_a_batch_without_labels_is_one_clear_line():
+    gan = GAN(networks(num_classes=3))
+    before = weights(gan.networks)
+    for call in (gan.step, lambda draw: gan.step_discriminator(draw()), lambda draw: gan.step_generator(draw())):
+        with pytest.raises(InputError, match=r"^labels: None is not allowed; expected a batch with labels") as error:
+            call(batches())
+        assert "\n" not in str(error.value)
+    assert torch.equal(weights(gan.networks), before)
+
+
+def test_samples_of_each_class_in_turn_or_of_the_classes_asked_for():
+    nets = networks(num_classes=3)
+    gan, calls = GAN(nets), listening(nets)
+
+    def rng():
+        return torch.Generator().manual_seed(0)
+
+    z = gan.latents(7, rng())
+    inturn = gan.sample(nets, 7, rng())
+    assert calls[-1][1][1].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert torch.equal(inturn, nets["generator"](z, torch.tensor([0, 1, 2, 0, 1, 2, 0])))
+    chosen = torch.full((7,), 2)
+    for labels in (chosen, torch.eye(3)[chosen]):
+        assert torch.equal(gan.sample(nets, 7, rng(), labels=labels), nets["generator"](z, chosen))
+    assert torch.equal(gan.sample(nets, 7, rng(), z=-z, labels=chosen), nets["generator"](-z, chosen))
+
+
+def test_a_discriminator_that_says_it_mixes_samples_is_never_judged_jointly():
+    nets = networks()
+    nets["discriminator"].mixes_samples = True
+    calls = listening(nets)
+    gan = GAN(nets)
+    assert not gan.joint
+    gan.step(batches())
+    assert [len(args[0]) for role, args in calls if role == "discriminator"] == [8, 8, 8]
+    nets["discriminator"].mixes_samples = False
+    assert GAN(nets).joint
+
+
+def test_a_conditional_gan_learns_which_mode_a_label_means():
+    torch.manual_seed(11)
+    ring = data.load("ring-8")
+    nets = models.build("mlp", (2,), 8, g_width=64, d_width=64)
+    gan, stream = GAN(nets, GANSettings(lr_g=1e-3, lr_d=1e-3), seed=11), ring.stream(128, seed=11)
+    for _ in range(500):
+        gan.step(stream.__next__)
+    labels = torch.arange(8).repeat_interleave(50)
+    with torch.no_grad():
+        samples = gan.sample(nets, 400, torch.Generator().manual_seed(0), labels=labels)
+    right = torch.cdist(samples, ring.modes).argmin(1) == labels
+    assert right.float().mean() > 0.9  # with seeds 0 to 4: every sample
+
+
+# -- augmentation ------------------------------------------------------------------------------------------------------
+class Doubling:
+    """An augmentation that doubles what it is given and writes down what happened."""
+
+    def __init__(self):
+        self.p, self.shown, self.observed = torch.tensor(0.25), [], []
+
+    def __call__(self, x):
+        self.shown.append(x)
+        return 2 * x
+
+    def observe(self, real_logits, n):
+        self.observed.append((real_logits, n))
+        self.p = self.p + 0.5
+
+    def state_dict(self):
+        return {"p": self.p, "calls": len(self.observed)}
+
+    def load_state_dict(self, state):
+        self.p, self.observed = state["p"], [None] * state["calls"]
+
+
+class Doubled(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(2 * x)
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
+def test_d_sees_everything_augmented(loss, joint):
+    """As if doubling were D's own first layer: in its update, in every penalty, in G's update."""
+    settings = GANSettings(
+        loss=loss, r1=0.5, r2=0.3, gradient_penalty=1.0, zero_gradient_penalty=0.2, lr_g=1e-3, lr_d=1e-3
+    )
+    ours, twin = networks(), networks()
+    twin["discriminator"] = Doubled(twin["discriminator"])
+    augmented, inside = GAN(ours, settings, seed=2, augment=Doubling()), GAN(twin, settings, seed=2)
+    draws = batches(), batches()
+    for gan, draw in zip((augmented, inside), draws, strict=True):
+        gan.joint = joint
+        for _ in range(5):
+            metrics = gan.step(draw)
+        gan.last = metrics
+    torch.testing.assert_close(weights(ours), weights(twin), rtol=0, atol=1e-6)
+    assert augmented.last.pop("augment_p") == pytest.approx(0.25 + 5 * 0.5)
+    assert augmented.last.keys() == inside.last.keys()
+    for name, value in inside.last.items():
+        torch.testing.assert_close(augmented.last[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_samples_stay_plain():
+    nets = networks()
+    plain, gan = GAN(copy.deepcopy(nets), seed=4), GAN(nets, seed=4, augment=Doubling())
+    assert torch.equal(plain.generate(5), gan.generate(5))
+    sampled = [g.sample(g.networks, 5, torch.Generator().manual_seed(0)) for g in (plain, gan)]
+    assert torch.equal(*sampled)
+    assert gan.augment.shown == []
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_the_controller_is_told_what_d_thought_of_real_samples(n_critic):
+    augment = Doubling()
+    gan = GAN(networks(), GANSettings(n_critic=n_critic), augment=augment, world=2)
+    metrics = gan.step(batches(8))
+    assert [(logits.shape, logits.requires_grad, n) for logits, n in augment.observed] == [((8,), False, 16)] * n_critic
+    torch.testing.assert_close(augment.observed[-1][0], gan.seen["real"])
+    assert metrics["augment_p"] == 0.25 + 0.5 * n_critic
+
+
+def test_the_controllers_of_all_processes_are_told_the_same():
+    gan = GAN(networks(), augment=Doubling(), world=2, gather=lambda logits: torch.cat([logits, logits + 1]))
+    gan.step(batches(8))
+    ((logits, n),) = gan.augment.observed
+    torch.testing.assert_close(logits, torch.cat([gan.seen["real"], gan.seen["real"] + 1]))
+    assert n == 16
+
+
+def test_its_state_is_part_of_the_checkpoint():
+    gan, twin = (GAN(networks(), augment=Doubling()) for _ in range(2))
+    for _ in range(3):
+        gan.step(batches())
+    state = gan.state_dict()
+    assert {"augment.p", "augment.calls", "rng", "discriminator_steps"} == set(state)
+    twin.load_state_dict(state)
+    assert twin.augment.p == gan.augment.p == 1.75
+    assert len(twin.augment.observed) == 3
+    assert set(GAN(networks()).state_dict()) == {"rng", "discriminator_steps"}
+
+
+def test_adaptive_augmentation_follows_d_and_goes_on_from_its_state():
+    torch.manual_seed(0)
+    nets = models.build("dcgan", (3, 16, 16), z_dim=4, g_width=4, d_width=4, norm="none")
+
+    def made():
+        return GAN(nets, GANSettings(lr_g=0.0, lr_d=0.0, r1=0.1), augment=Augmentation("ada", images=640))
+
+    gan, batch = made(), Batch(torch.rand(16, 3, 16, 16), None)
+    nets["discriminator"].register_forward_hook(lambda _, args, out: out + 100)  # certain that all is real
+    strength = [gan.step(lambda: batch)["augment_p"].item() for _ in range(9)]
+    assert strength == pytest.approx([0, 0, 0, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2])  # 64 of 640 images every fourth time
+    twin = made()
+    twin.load_state_dict(gan.state_dict())
+    for g in (gan, twin):
+        torch.manual_seed(1)
+        g.strength = [g.step(lambda: batch)["augment_p"].item() for _ in range(4)]
+    assert gan.strength == twin.strength == pytest.approx([0.2, 0.2, 0.3, 0.3])

@@ -91,6 +91,81 @@ def test_initial_weights_are_the_papers():
                 assert m.weight.mean().item() == pytest.approx(1, abs=0.02)
 
 
+# -- classes -----------------------------------------------------------------------------------------------------------
+SMALL = {
+    "mlp": {"g_width": 8, "d_width": 8},
+    "stylegan2": {"channel_base": 64, "channel_max": 4, "z_dim": 8, "w_dim": 8},
+}
+
+
+def small(name, num_classes):
+    options = {"z_dim": 30, **SMALL.get(name, {"g_width": 8, "d_width": 8})}
+    nets = models.build(name, (3, 16, 16), num_classes, **options)
+    return nets["generator"].eval(), nets["discriminator"].eval()
+
+
+@pytest.mark.parametrize("num_classes", [0, 3])
+@pytest.mark.parametrize("name", sorted(models.MODELS))
+def test_what_every_model_promises(name, num_classes):
+    G, D = small(name, num_classes)
+    assert (G.sample_shape, G.num_classes, D.num_classes) == ((3, 16, 16), num_classes, num_classes)
+    labels = [torch.tensor([0, 1, 2, 2])] if num_classes else []
+    with torch.no_grad():
+        samples = G(torch.randn(4, G.z_dim), *labels)
+        logits = D(samples, *labels)
+    assert samples.shape == (4, 3, 16, 16)
+    assert logits.dtype == samples.dtype == torch.float32
+    assert logits.numel() == 4
+    assert "num_classes" not in models.options(name)  # it is the data's, not the recipe's
+
+
+@pytest.mark.parametrize("name", sorted(models.MODELS))
+def test_every_model_tells_classes_apart_and_takes_rows(name):
+    G, D = small(name, 3)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for net in (G, D):  # some begin with layers that do nothing
+            for p in net.parameters():
+                p.add_(torch.randn_like(p), alpha=0.3)
+    labels, rows = torch.arange(3), torch.eye(3)
+
+    def seeded(net, *args):
+        torch.manual_seed(5)
+        return net(*args)
+
+    with torch.no_grad():
+        z, x = torch.randn(1, G.z_dim).expand(3, -1), torch.randn(1, 3, 16, 16).expand(3, -1, -1, -1)
+        samples, logits = seeded(G, z, labels), D(x, labels).flatten()
+        torch.testing.assert_close(seeded(G, z, rows), samples)
+        torch.testing.assert_close(D(x, rows).flatten(), logits)
+        mixed = D(x[:1], torch.full((1, 3), 1 / 3)).item()
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert (samples[i] - samples[j]).abs().max() > 1e-3
+        assert (logits[i] - logits[j]).abs() > 1e-3
+    assert mixed not in logits.tolist()
+
+
+@pytest.mark.parametrize("name", sorted(models.MODELS))
+@pytest.mark.parametrize("labels", [None, torch.tensor([0, 3]), torch.eye(2)])
+def test_a_label_that_is_missing_or_wrong_is_one_clear_line(name, labels):
+    G, D = small(name, 3)
+    for net, x in ((G, torch.randn(2, G.z_dim)), (D, torch.randn(2, 3, 16, 16))):
+        with pytest.raises(InputError, match=r"^labels: ") as error:
+            net(x, labels)
+        assert "\n" not in str(error.value)
+
+
+def test_a_class_costs_the_mlp_and_the_dcgan_one_input_each():
+    def inputs(name, shape, num_classes):
+        nets = models.build(name, shape, num_classes, z_dim=5, g_width=8, d_width=8)
+        return [next(net.parameters()).shape[1] for net in nets.values()]
+
+    assert inputs("mlp", (2,), 0) == [5, 2]
+    assert inputs("mlp", (2,), 3) == [8, 5]
+    assert inputs("dcgan", (1, 16, 16), 0) == [5, 1]
+    assert inputs("dcgan", (1, 16, 16), 3) == [8, 4]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -22,6 +22,18 @@ DIGITS = recipe("dcgan-digits8").with_changes(
 )
 
 
+# Noise in layers, classes, ADA, a penalty on G, moving averages: everything that a run has to remember.
+STYLES = recipe("stylegan2-avatars").with_changes(
+    {"data.size": 16, "model.channel_base": 64, "model.channel_max": 4, "model.z_dim": 4, "model.w_dim": 4}
+    | {"model.mapping_layers": 2, "model.group": 2, "batch_size": 4, "checkpoint_every": 5, "log_every": 5}
+    | {"penalty_every": 3, "path_length_every": 2, "conditional": True, "augment": "ada", "augment_images": 100}
+)
+BIG = recipe("biggan-avatars").with_changes(
+    {"model.g_width": 4, "model.d_width": 4, "model.shared_dim": 4, "batch_size": 4, "checkpoint_every": 5}
+    | {"augment": "diffaugment", "log_every": 5}
+)
+
+
 def drain(run):
     for metrics in run:  # noqa: B007
         pass
@@ -170,11 +182,24 @@ def test_sampling_is_repeatable_and_does_not_touch_the_run():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"), [({"n": 0}, "n: 0 is not"), ({"n": 2, "z": torch.zeros(2, 5)}, r"z: \(2, 5\)")]
+    ("call", "message"),
+    [
+        ({"n": 0}, "n: 0 is not"),
+        ({"n": 2, "z": torch.zeros(2, 5)}, r"z: \(2, 5\)"),
+        ({"n": 2, "labels": torch.zeros(2, dtype=torch.int64)}, "labels: '2 labels' is not allowed; expected None"),
+    ],
 )
 def test_bad_sampling_arguments(call, message):
     with pytest.raises(InputError, match=message):
         Trainer(RING, device="cpu").sample(**call)
+
+
+def test_noise_in_layers_does_not_make_samples_differ():
+    trainer = Trainer(STYLES, device="cpu")
+    drain(trainer.run(2))
+    for network in ("networks", "averages"):
+        sampled = [trainer.sample(3, seed=1, average=network == "averages") for _ in range(2)]
+        assert torch.equal(*sampled)
 
 
 def test_moving_average_follows_its_formula():
@@ -368,6 +393,98 @@ def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path):
     drain(twin.run(4))
     assert_equal_state(trainer, twin)
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+# -- classes and augmentation ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("base", [STYLES, BIG], ids=["stylegan2", "biggan"])
+def test_systems_with_all_their_parts_resume_and_go_back_bitwise(tmp_path, base):
+    unbroken = Trainer(base, device="cpu", out=tmp_path / "a")
+    seen = [metrics.get("augment_p", torch.tensor(0.0)).item() for metrics in unbroken.run(10)]
+    assert (max(seen) > 0) == (base is STYLES)
+    first = Trainer(base, device="cpu", out=tmp_path / "b")
+    drain(first.run(7))  # leaves the checkpoints of steps 5 and 7
+    (tmp_path / "b" / "checkpoints" / "step-00000007.json").unlink()
+    resumed = Trainer(base, device="cpu", out=tmp_path / "b", resume=True)
+    assert resumed.step == 5
+    snapshot = resumed.snapshot()
+    drain(resumed.run(5))
+    assert_equal_state(unbroken, resumed)
+    resumed.restore(snapshot)
+    drain(resumed.run(5))
+    assert_equal_state(unbroken, resumed)
+    logs = [(tmp_path / run / "metrics.jsonl").read_text() for run in "ab"]
+    assert json.loads(logs[0].splitlines()[-1])["step"] == 10
+
+
+def test_the_average_keeps_the_style_that_truncation_pulls_towards():
+    trainer = Trainer(STYLES, device="cpu")
+    drain(trainer.run(3))
+    w_avg = trainer.networks["generator"].mapping.w_avg
+    assert w_avg.any()
+    assert torch.equal(trainer.averages["generator"].network.mapping.w_avg, w_avg)
+
+
+CLASSES = DIGITS.with_changes({"conditional": True})
+
+
+def test_samples_have_the_classes_asked_for():
+    trainer = Trainer(CLASSES, device="cpu")
+    drain(trainer.run(3))
+    threes = torch.full((6,), 3)
+    sampled = trainer.sample(6, labels=threes)
+    assert torch.equal(sampled, trainer.sample(6, labels=torch.eye(10)[threes]))
+    assert not torch.equal(sampled, trainer.sample(6, labels=threes + 1))
+    assert torch.equal(trainer.sample(12), trainer.sample(12, labels=torch.arange(12) % 10))
+    z = torch.randn(6, 8)
+    assert torch.equal(trainer.sample(6, z=z), trainer.sample(6, z=z, labels=torch.arange(6)))
+    assert not torch.equal(trainer.sample(6, z=z, labels=threes), trainer.sample(6, z=z, labels=threes, average=False))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.zeros(3, dtype=torch.int64), "^labels: '3 labels' is not allowed; expected one for each of 4 samples"),
+        (torch.eye(10)[:1], "^labels: '1 labels' is not allowed"),
+        (torch.full((4,), 10), "^labels: '10 to 10' is not allowed; expected indices from 0 to 9"),
+        (torch.zeros(4), "^labels: 'torch.float32 .* is not allowed; expected class indices"),
+        (torch.zeros(4, 9), "^labels: 'torch.float32 .* is not allowed; expected class indices"),
+    ],
+)
+def test_labels_that_fit_no_sample(labels, message):
+    with pytest.raises(InputError, match=message) as error:
+        Trainer(CLASSES, device="cpu").sample(4, labels=labels)
+    assert "\n" not in str(error.value)
+
+
+def test_networks_have_the_classes_of_the_data():
+    nets = [Trainer(made, device="cpu").networks for made in (CLASSES, DIGITS, STYLES)]
+    assert [[net.num_classes for net in of.values()] for of in nets] == [[10, 10], [0, 0], [4, 4]]
+
+
+def test_data_without_labels_have_no_classes():
+    scrawl = data.from_points(torch.rand(50, 2).numpy(), name="scrawl")
+    with pytest.raises(InputError, match=r"^conditional: True is not allowed; expected false, since scrawl ") as error:
+        Trainer(RING.with_changes({"conditional": True}), device="cpu", dataset=scrawl)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["diffaugment", "ada"])
+def test_augmentation_is_for_images(kind):
+    with pytest.raises(
+        InputError, match=rf"^augment: '{kind}' is not allowed; expected 'none', since ring-8 "
+    ) as error:
+        Trainer(RING.with_changes({"augment": kind}), device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_augmentation_changes_the_run_and_says_how_much():
+    plain, augmented = (
+        Trainer(DIGITS.with_changes({"augment": kind}), device="cpu") for kind in ("none", "diffaugment")
+    )
+    a, b = drain(plain.run(3)), drain(augmented.run(3))
+    assert "augment_p" not in a
+    assert a["d_loss"] != b["d_loss"]
+    assert b["augment_p"] == 0
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
