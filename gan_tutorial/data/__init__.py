@@ -1,4 +1,4 @@
-"""What is real: toy densities, digits, avatars, your own pictures. `load(name)` gives any of them.
+"""What is real: toy densities, digits, avatars, emoji, your own pictures. `load(name)` gives any of them.
 
 A finite set is a :class:`Dataset`, a toy an infinite :class:`Density`; both have `sample` and `stream`. Nothing heavy
 is imported before it is needed.
@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gan_tutorial.data import avatars, digits, download, folder, toy
+from gan_tutorial.data import avatars, digits, download, emoji, folder, toy
 from gan_tutorial.data.dataset import SPLITS, Batch, Dataset, Stream
 from gan_tutorial.data.toy import Density, from_points
 from gan_tutorial.errors import InputError, unknown
@@ -47,6 +47,7 @@ _LOADERS: dict[str, Callable[..., Dataset | Density]] = {
     "digits8": digits.digits8,
     "mnist": digits.mnist,
     "avatars": avatars.avatars,
+    "emoji": emoji.emoji,
     "folder:PATH": folder.images,
     "mnist-full": download.mnist_full,
     "fashion-mnist": download.fashion_mnist,
@@ -67,6 +68,7 @@ _DESCRIPTIONS = {
         Description("digits8", "images", "scikit-learn's small digits", 1_797, (1, 8, 8), 10, False),
         Description("mnist", "images", "5,000 of MNIST's digits", 5_000, (1, 28, 28), 10, False),
         Description("avatars", "images", "pixel-art faces with attributes", 12_000, (3, 16, 16), 4, False),
+        Description("emoji", "images", "Noto's emoji in nine groups", 1_852, (3, 64, 64), 9, False),
         Description("folder:PATH", "images", "your own pictures", None, (3, 64, 64), None, False),
         Description("mnist-full", "images", "all of MNIST's digits", 70_000, (1, 28, 28), 10, True),
         Description("fashion-mnist", "images", "photographs of clothes", 70_000, (1, 28, 28), 10, True),
@@ -90,8 +92,8 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
 
     Splits are fixed, and stratified by label (a folder's: by file name). A toy is infinite and the same in every split.
     The options depend on the data set: `load("ring-8", std=0.1)`, `load("mnist", size=32)`,
-    `load("avatars", label="hair")`, `load("folder:photos", size=128)`. Raises InputError for an unknown name, split or
-    option, and for a value that an option can't take.
+    `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("folder:photos", size=128)`. Raises InputError for
+    an unknown name, split or option, and for a value that an option can't take.
     """
     key = _key(name)
     if split not in SPLITS:

@@ -1,4 +1,4 @@
-"""The data files in the package, the digits and avatars in them, and `load` in front of them."""
+"""The data files in the package, the digits, avatars and emoji in them, and `load` in front of them."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def test_packed_files_are_the_documented_ones():
     found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in FOLDER.glob("*.npz")}
     assert len(found) >= 2
     assert found == stated
-    assert all(file.stat().st_size < 3_000_000 for file in FOLDER.glob("*.npz"))
+    assert all(file.stat().st_size < 4_000_000 for file in FOLDER.glob("*.npz"))
 
 
 def test_importing_is_light():
@@ -38,8 +38,8 @@ def test_importing_is_light():
 
 
 def test_names_and_descriptions_are_true():
-    assert EMBEDDED == ["digits8", "mnist", "avatars"]
-    assert len(set(names())) == len(names()) >= 15
+    assert EMBEDDED == ["digits8", "mnist", "avatars", "emoji"]
+    assert len(set(names())) == len(names()) >= 16
     for name in EMBEDDED:
         dataset, told = load(name, split="all"), describe(name)
         assert (told.samples, told.shape, told.classes) == (len(dataset), dataset.sample_shape, dataset.num_classes)
@@ -68,6 +68,9 @@ def test_names_and_descriptions_are_true():
         (("mnist",), {"size": 64}, "size: 64 is not allowed; expected 28, or 32"),
         (("avatars",), {"size": 20}, "size: 20 is not allowed; expected 16, 32 or 64"),
         (("avatars",), {"label": "hats"}, "label: 'hats' is not known; did you mean 'hat'?"),
+        (("emoji",), {"size": 16}, "size: 16 is not allowed; expected 32 or 64"),
+        (("emoji",), {"label": "groups"}, "label: 'groups' is not known; did you mean 'group'?"),
+        (("emoji",), {"sise": 64}, "emoji: the option 'sise' is not known; allowed: label, size"),
     ],
 )
 def test_load_refuses_in_one_line(arguments, options, message):
@@ -203,3 +206,76 @@ def test_nearest_neighbours_know_who_wears_what():
     x, z = train.sample(4000, generator), test.sample(400, generator)
     nearest = torch.cdist(z.x.flatten(1), x.x.flatten(1)).argmin(1)
     assert (x.labels[nearest] == z.labels).double().mean() > 0.75  # chance: about 0.3
+
+
+@pytest.fixture(scope="module")
+def emoji():
+    return load("emoji", split="all")
+
+
+def test_emoji_are_distinct_pictures_in_nine_groups(emoji):
+    assert emoji.data.shape == (1852, 3, 64, 64)
+    assert len(set(map(bytes, emoji.data.flatten(1).numpy()))) == 1852
+    assert (len(load("emoji")), len(load("emoji", split="test"))) == (1544, 308)
+    expected = {
+        "smileys": 164,
+        "people": 357,
+        "animals": 152,
+        "food": 133,
+        "travel": 217,
+        "activities": 85,
+        "objects": 261,
+        "symbols": 222,
+        "flags": 261,
+    }
+    assert dict(zip(emoji.label_names, torch.bincount(emoji.labels).tolist(), strict=True)) == expected
+
+
+def test_emoji_have_names_and_subgroups(emoji):
+    assert list(emoji.attributes) == ["group", "subgroup", "name"]
+    group, subgroup, name = emoji.attributes.values()
+    assert name.tolist() == list(range(1852))
+    assert len(set(emoji.attribute_names["name"])) == 1852
+    assert all(len(set(group[subgroup == k].tolist())) == 1 for k in range(len(emoji.attribute_names["subgroup"])))
+    same = load("emoji", split="test", label="subgroup")
+    assert torch.equal(same.data, load("emoji", split="test").data)  # the split does not depend on the label
+    assert torch.equal(same.labels, same.attributes["subgroup"])
+
+
+def test_rude_emoji_doubles_and_skin_tones_are_left_out(emoji):
+    known = set(emoji.attribute_names["name"])
+    assert {"grinning face", "waving hand", "dog face", "flag: Norway", "eggplant"} <= known
+    assert not {"middle finger", "face with symbols on mouth", "pile of poo", "flag: Bouvet Island"} & known
+    assert not [name for name in known if "skin tone" in name]
+
+
+def drawn(emoji, name: str) -> torch.Tensor:
+    return emoji.data[emoji.attribute_names["name"].index(name)].double()
+
+
+def test_the_names_belong_to_the_pictures(emoji):
+    """Colours that anyone can name, in the middle, and white outside."""
+    for colour, expected in (("red", [1, 0, 0]), ("green", [0, 1, 0]), ("blue", [0, 0, 1])):
+        circle = drawn(emoji, f"{colour} circle")
+        assert (circle[:, 32, 32] / 255 > 0.55).int().tolist() == expected, colour
+        assert (circle[:, [0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
+    flag = drawn(emoji, "flag: France")
+    assert [int(flag[:, 32, x].argmax()) for x in (8, 56)] == [2, 0]  # blue and red
+    assert flag[:, 32, 32].min() > 200  # between them white
+    one_way, other_way = drawn(emoji, "thumbs up"), drawn(emoji, "thumbs down").flip(1)
+    assert (one_way - other_way).abs().mean() < (one_way - other_way.flip(1)).abs().mean()
+
+
+def test_pictures_use_the_frame_that_they_have(emoji):
+    ink = (emoji.data.min(1).values < 250).float()
+    assert ink.mean((1, 2)).min() > 0.01  # none is empty
+    assert ink.amax(0).mean() > 0.98  # all of the frame but its corners is used by some
+    assert (ink.amax(1).sum(1) > 32).double().mean() > 0.9
+
+
+def test_small_emoji_are_the_means_of_large_ones():
+    small, large = load("emoji", split="test", size=32), load("emoji", split="test")
+    means = torch.nn.functional.avg_pool2d(large.data.double(), 2)
+    assert small.sample_shape == (3, 32, 32)
+    assert (small.data - means).abs().max() <= 0.5
+    assert torch.equal(small.labels, large.labels)
