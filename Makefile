@@ -89,15 +89,15 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/.python pyproject.toml constraints.txt
-	$(PIP) --editable ".[lab,scale]"
+	$(PIP) --editable ".[lab,hub,scale]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.lab
-	$(PIP) --editable ".[lab,scale,test]"
+	$(PIP) --editable ".[lab,hub,scale,test]"
 	@touch $@
 
 $(VENV)/.book: $(VENV)/.test
-	$(PIP) --editable ".[lab,scale,test,book]"
+	$(PIP) --editable ".[lab,hub,scale,test,book]"
 	@touch $@
 
 # Colab's Jupyter for the browser tests. What else their kernels import (torch, ...) they find in $(VENV), looked at last.

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +33,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from gan_tutorial.errors import DivergedError, InputError, require
+from gan_tutorial.errors import DivergedError, InputError, require, unknown
 
 app = typer.Typer(
     name="gan-tutorial",
@@ -47,6 +47,10 @@ errors = Console(stderr=True, highlight=False)
 
 NOTEBOOK = "05_training_loop.ipynb"
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Samples = Annotated[int, typer.Option(help="how many samples")]
+Picture = Annotated[Path, typer.Option("--out", help="PNG file to write; it must not exist")]
+Label = Annotated[str | None, typer.Option(metavar="CLASS", help="draw only this class, by name or number")]
+Model = Annotated[str, typer.Argument(help="a name that 'gan-tutorial zoo list' shows")]
 
 
 @app.command(
@@ -115,29 +119,96 @@ def train(
         out.print(f"{total} steps done; checkpoints, log and samples are in '{folder}'", soft_wrap=True)
 
 
-@app.command(epilog="Example:  gan-tutorial sample runs/dcgan-mnist --n 64 --out grid.png")
+@app.command(
+    epilog="Examples:\n\n"
+    "gan-tutorial sample runs/dcgan-mnist --n 64 --out grid.png\n\n"
+    "gan-tutorial sample runs/cgan-avatars --label hat"
+)
 def sample(
     run: Annotated[Path, typer.Argument(help="a run's folder")],
-    n: Annotated[int, typer.Option(help="how many samples")] = 64,
-    path: Annotated[Path, typer.Option("--out", help="PNG file to write; it must not exist")] = Path("samples.png"),
+    n: Samples = 64,
+    path: Picture = Path("samples.png"),
     seed: Annotated[int, typer.Option(help="of the latents")] = 0,
+    label: Label = None,
     device: Device = "auto",
 ) -> None:
     """Draw samples from a run's newest checkpoint."""
     from gan_tutorial import plots
     from gan_tutorial.training import Trainer
-    from gan_tutorial.training.checkpoint import write_atomically
 
-    require(1 <= n <= 10_000, "n", n, "an integer from 1 to 10000")
-    require(not path.exists(), "out", str(path), "a file that does not exist yet")
-    require(path.suffix.lower() == ".png", "out", str(path), "a name that ends in .png")
+    _check_picture(n, path)
     trainer = Trainer.load(run, device=device)
-    picture = plots.samples_png(trainer.sample(n, seed=seed), trainer.dataset)
-    try:
-        write_atomically(path, picture)
-    except OSError as error:
-        raise InputError(f"out: {str(path)!r} can't be written ({error.strerror})") from error
+    labels = _labels(label, trainer.dataset.label_names if trainer.recipe.conditional else (), n)
+    picture = plots.samples_png(trainer.sample(n, seed=seed, labels=labels), trainer.dataset)
+    _write(path, picture)
     out.print(f"{n} samples of step {trainer.step} are in '{path}'", soft_wrap=True)
+
+
+zoo = typer.Typer(no_args_is_help=True, help="Pretrained generators: list them, read their cards, draw samples.")
+app.add_typer(zoo, name="zoo")
+
+
+@zoo.command("list")
+def zoo_list() -> None:
+    """List the pretrained generators: what they make, how good they were measured to be, what they were trained on."""
+    from gan_tutorial.zoo import list as models
+
+    table = Table("model", "images", "classes", "MB", "FID", "precision", "recall", "on", box=SIMPLE_HEAD)
+    for entry in models():
+        measured = entry.facts["metrics"]["rows"]["model"]
+        table.add_row(
+            entry.name,
+            "x".join(map(str, entry.sample_shape)),
+            str(len(entry.class_names) or ""),
+            f"{entry.bytes / 1e6:.1f}",
+            *(f"{measured[key]['mean']:.2f}" for key in ("fid", "precision", "recall")),
+            "CPU" if entry.facts["training"]["cpu_only"] else "GPU",
+        )
+    out.print(table)
+
+
+@zoo.command("show", epilog="Example:  gan-tutorial zoo show dcgan-mnist")
+def zoo_show(name: Model) -> None:
+    """Print a model's card: data, recipe, what was measured, where it fails, licence."""
+    from gan_tutorial.zoo import card
+
+    out.print(card(name), markup=False, soft_wrap=True)
+
+
+@zoo.command(
+    "sample",
+    epilog="Examples:\n\n"
+    "gan-tutorial zoo sample dcgan-mnist --n 64 --out grid.png\n\n"
+    "gan-tutorial zoo sample biggan-avatars --label hat --psi 0.5",
+)
+def zoo_sample(
+    name: Model,
+    n: Samples = 64,
+    path: Picture = Path("samples.png"),
+    seed: Annotated[int, typer.Option(help="of the latents")] = 0,
+    label: Label = None,
+    psi: Annotated[float | None, typer.Option(help="truncation: StyleGAN2's psi, or BigGAN's largest latent")] = None,
+) -> None:
+    """Draw samples from a pretrained generator."""
+    from gan_tutorial import plots
+    from gan_tutorial import zoo as models
+
+    _check_picture(n, path)
+    labels = _labels(label, models.entry(name).class_names, n)
+    _write(path, plots.png(plots.image_grid(models.sample(name, n, seed=seed, labels=labels, psi=psi))))
+    out.print(f"{n} samples of {name} are in '{path}'", soft_wrap=True)
+
+
+@zoo.command("push", epilog="Example:  gan-tutorial zoo push dcgan-mnist me/dcgan-mnist --private")
+def zoo_push(
+    name: Model,
+    repo: Annotated[str, typer.Argument(metavar="REPO_ID", help="a repository of the Hugging Face Hub: user/name")],
+    private: Annotated[bool, typer.Option("--private", help="make the repository a private one")] = False,
+) -> None:
+    """Put a model and its card on the Hugging Face Hub."""
+    from gan_tutorial.zoo.hub import push_to_hub
+
+    out.print(f"{name} is at {push_to_hub(name, repo, private=private or None)}", soft_wrap=True)
 
 
 @app.command("recipes", epilog="Example:  gan-tutorial recipes dcgan-mnist")
@@ -244,6 +315,34 @@ def _pairs(changes: list[str]) -> dict[str, Any]:
         require(bool(name and equals), "--set", change, "KEY=VALUE, for example lr_g=1e-4")
         pairs[name.strip()] = value.strip()
     return pairs
+
+
+def _check_picture(n: int, path: Path) -> None:
+    require(1 <= n <= 10_000, "n", n, "an integer from 1 to 10000")
+    require(not path.exists(), "out", str(path), "a file that does not exist yet")
+    require(path.suffix.lower() == ".png", "out", str(path), "a name that ends in .png")
+
+
+def _write(path: Path, picture: bytes) -> None:
+    from gan_tutorial.training.checkpoint import write_atomically
+
+    try:
+        write_atomically(path, picture)
+    except OSError as error:
+        raise InputError(f"out: {str(path)!r} can't be written ({error.strerror})") from error
+
+
+def _labels(label: str | None, names: Sequence[str], n: int) -> Any:
+    """n times the class called `label`, or with that number; None if none is asked for."""
+    import torch
+
+    if label is None:
+        return None
+    require(bool(names), "label", label, "none, since this model has no classes")
+    known = {**{str(i): i for i in range(len(names))}, **{name: i for i, name in enumerate(names)}}
+    if label not in known:
+        raise unknown("label", label, names)
+    return torch.full((n,), known[label])
 
 
 class _Speed(ProgressColumn):

@@ -91,6 +91,20 @@ def test_resume_goes_on_to_a_longer_end(run):
         (["sample", "nowhere", "--out", "grid.jpg"], "out: 'grid.jpg' is not allowed"),
         (["recipes", "ring"], "recipe: 'ring' is not known; did you mean 'ring-mlp'"),
         (["lab", "nowhere.ipynb"], "notebook: 'nowhere.ipynb' is not allowed"),
+        (["zoo", "show", "dcgan-mnits"], "pretrained model: 'dcgan-mnits' is not known; did you mean 'dcgan-mnist'"),
+        (["zoo", "sample", "dcgan-mnits"], "pretrained model: 'dcgan-mnits' is not known"),
+        (["zoo", "sample", "dcgan-mnist", "--n", "0"], "n: 0 is not allowed"),
+        (["zoo", "sample", "dcgan-mnist", "--out", "grid.jpg"], "out: 'grid.jpg' is not allowed"),
+        (["zoo", "sample", "dcgan-mnist", "--seed", "-1"], "seed: -1 is not allowed"),
+        (
+            ["zoo", "sample", "dcgan-mnist", "--label", "3"],
+            "label: '3' is not allowed; expected none, since",
+        ),
+        (
+            ["zoo", "sample", "dcgan-mnist", "--psi", "0.7"],
+            "psi: 0.7 is not allowed; expected none: dcgan-mnist",
+        ),
+        (["zoo", "push", "dcgan-mnits", "me/it"], "pretrained model: 'dcgan-mnits' is not known"),
     ],
 )
 def test_what_the_user_got_wrong_is_one_line_and_exit_code_2(run, tmp_path, arguments, message):
@@ -163,6 +177,61 @@ def test_lists_show_what_there_is(run):
     assert all(name in output for name in data.names())
     _, output, _ = run("info")
     assert "torch" in output
+
+
+def test_a_conditional_run_can_be_asked_for_one_class(run, tmp_path):
+    assert run("train", "cgan-avatars", "--steps", 2, *SMALL)[0] == 0
+    for label, path in (("hat", "by_name.png"), ("2", "by_number.png"), (None, "all.png")):
+        asked = [] if label is None else ["--label", label]
+        assert run("sample", "runs/cgan-avatars", "--n", 8, "--out", path, "--device", "cpu", *asked)[0] == 0
+    by_name, by_number, every = (
+        Image.open(tmp_path / f"{name}.png").tobytes() for name in ("by_name", "by_number", "all")
+    )
+    assert by_name == by_number != every
+    code, _, errors = run("sample", "runs/cgan-avatars", "--label", "hut", "--device", "cpu")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "label: 'hut' is not known; did you mean 'hat'" in errors
+    assert run("train", "dcgan-digits8", "--steps", 1, *SMALL)[0] == 0
+    code, _, errors = run("sample", "runs/dcgan-digits8", "--label", "3", "--device", "cpu")
+    assert (code, "label: '3' is not allowed; expected none" in errors) == (2, True)
+
+
+def test_the_zoo_is_listed_shown_and_sampled(run, tmp_path):
+    from gan_tutorial import zoo
+
+    code, output, _ = run("zoo", "list")
+    assert code == 0
+    assert all(entry.name in output for entry in zoo.list())
+    code, output, _ = run("zoo", "show", "dcgan-mnist")
+    assert (code, output.strip()) == (0, zoo.card("dcgan-mnist").strip())
+    for seed in (0, 0, 1):
+        path = f"{len(list(tmp_path.iterdir()))}.png"
+        assert run("zoo", "sample", "dcgan-mnist", "--n", 9, "--seed", seed, "--out", path)[0] == 0
+    first, again, other = (Image.open(tmp_path / f"{i}.png") for i in range(3))
+    assert first.size == (3 * (64 + 2) + 2, 3 * (64 + 2) + 2)
+    assert first.tobytes() == again.tobytes() != other.tobytes()
+    code, _, errors = run("zoo", "sample", "dcgan-mnist", "--out", "0.png")
+    assert (code, "out: '0.png' is not allowed" in errors) == (2, True)
+
+
+def test_pushing_says_where_it_is_or_what_is_missing(run, monkeypatch):
+    hub = pytest.importorskip("gan_tutorial.zoo.hub")
+    monkeypatch.setattr(hub.huggingface_hub, "get_token", lambda: None)
+    code, _, errors = run("zoo", "push", "dcgan-mnist", "me/digits")
+    assert (code, errors) == (2, "error: hub: you are not logged in; run 'hf auth login', or set HF_TOKEN\n")
+    monkeypatch.setattr(hub, "push_to_hub", lambda name, repo, private: f"there/{repo}/{private}")
+    code, output, _ = run("zoo", "push", "dcgan-mnist", "me/digits", "--private")
+    assert (code, output) == (0, "dcgan-mnist is at there/me/digits/True\n")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    monkeypatch.delitem(sys.modules, "gan_tutorial.zoo.hub")
+    code, _, errors = run("zoo", "push", "dcgan-mnist", "me/digits")
+    assert (code, "pip install 'gan-tutorial[hub]'" in errors, errors.count("\n")) == (2, True, 1)
+
+
+@pytest.mark.parametrize("command", ["show", "sample", "push"])
+def test_every_command_of_the_zoo_has_help(run, command):
+    code, output, _ = run("zoo", command, "--help")
+    assert (code, "Example" in output) == (0, True)
 
 
 @pytest.mark.parametrize("command", ["train", "sample", "recipes", "data", "lab", "info"])

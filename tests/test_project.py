@@ -43,7 +43,7 @@ def test_constraints_are_exact_and_satisfy_the_ranges():
     for name, pin in exact.items():
         assert re.fullmatch(r"==[\w.!+]+", str(pin.specifier)), name
     wanted = [Requirement(x) for x in PROJECT["dependencies"]]
-    wanted += [Requirement(x) for extra in ("lab", "scale", "test", "book") for x in EXTRAS[extra]]
+    wanted += [Requirement(x) for extra in ("lab", "hub", "scale", "test", "book") for x in EXTRAS[extra]]
     for requirement in wanted:
         name = requirement.name.lower().replace("_", "-")
         version = Version(str(exact[name].specifier).removeprefix("=="))

@@ -185,7 +185,8 @@ class GAN:
         self.discriminator_steps += 1
         if self.augment is not None:
             self.augment.observe(self.gather(real_logits.detach()), len(batch.x) * self.world)
-            metrics["augment_p"] = self.augment.p
+            if self.augment.kind == "ada":
+                metrics["augment_p"] = self.augment.p
         return {name: value.detach() for name, value in metrics.items()}
 
     def step_generator(self, batch: Batch, fake: Tensor | None = None) -> Metrics:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_tutorial.errors import unknown
-from gan_tutorial.experiments import digit_classes, lab_diagnosis, ring_modes, ring_starved
+from gan_tutorial.experiments import digit_classes, lab_diagnosis, r3gan_grid, ring_modes, ring_starved
 from gan_tutorial.experiments.page import Page
 
 EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "digit-classes": digit_classes.run,
     "lab-diagnosis": lab_diagnosis.run,
+    "r3gan-grid": r3gan_grid.run,
     "ring-modes": ring_modes.run,
     "ring-starved": ring_starved.run,
 }

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_tutorial import data, losses, models
+from gan_tutorial.algorithms import GANSettings
 from gan_tutorial.errors import InputError, require, require_integer, unknown
 from gan_tutorial.training import Recipe, recipes
 from gan_tutorial.training import recipe as recipe_named
@@ -66,11 +67,15 @@ def as_script(
         sample_shape: of the recipe's data. Without it they are loaded here.
         threads: CPU threads of the run; another number may change the last digits.
 
-    Raises :class:`~gan_tutorial.errors.InputError` for what the script can't repeat: an algorithm other than "gan",
-    bf16, compiled networks, more than 500 points or any pictures of one's own outside a folder.
+    Raises :class:`~gan_tutorial.errors.InputError` for what the script can't repeat: an algorithm other than "gan" or
+    settings other than its own, classes, augmentation, bf16, compiled networks, a model that draws noise when it is
+    sampled ("stylegan2"), more than 500 points or any pictures of one's own outside a folder.
     """
-    for name, plain in (("algorithm", "gan"), ("precision", "fp32"), ("compile", False)):
+    for name, plain in _PLAIN.items():
         require(getattr(recipe, name) == plain, name, getattr(recipe, name), f"{plain!r} for a script; see as_recipe")
+    require(recipe.model != "stylegan2", "model", recipe.model, "a model without noise for a script; see as_recipe")
+    settings = type(recipe.settings)
+    require(settings is GANSettings, "settings", settings.__name__, "GANSettings for a script; see as_recipe")
     require_integer("seed", seed, 0, 2**63 - 1)
     require_integer("threads", threads, 1)
     run = _Run(recipe, steps, events)
@@ -204,6 +209,8 @@ def squared_gradient_norms(x):
     return gradient.flatten(1).square().sum(1)
 '''
 _OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}  # as torch.optim calls them
+# What a recipe has to have for a script.
+_PLAIN = {"algorithm": "gan", "conditional": False, "augment": "none", "precision": "fp32", "compile": False}
 _QUIET = ("mlp", "dcgan")  # models whose layers draw no random numbers while they train
 
 
@@ -451,7 +458,8 @@ print(f"step {{steps}}: {", ".join(trained)}")"""
         """Whether D may see real and fake samples in one pass, as gan_tutorial.algorithms.gan decides it."""
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             discriminator = models.build(self.model, self.shape, **self.recipe.model_options)["discriminator"]
-        return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+        mixes = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+        return not (mixes or getattr(discriminator, "mixes_samples", False))
 
 
 # -- Python, written safely --------------------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ class Look:
         real: Any = trainer.dataset
         shown = real.is_image or tuple(real.sample_shape) == (2,)
         require(shown, "data", real.name, "points in the plane or images; the lab can't draw others")
+        plain = trainer.algorithm.num_classes == 0
+        require(plain, "conditional", True, "false: the lab shows networks that depend on no class")
         self.trainer, self.data = trainer, real
         self.count = IMAGES if real.is_image else POINTS
         n = REAL_IMAGES if real.is_image else POINTS

@@ -71,7 +71,13 @@ class StabilityMap:
         self.shape = len(up), len(across)
         require(len(up) * len(across) <= MAX_CELLS, "x, y", self.shape, f"at most {MAX_CELLS} cells")
         self._recipe = base = recipe_named(recipe)
-        require(base.model == "mlp" and base.algorithm == "gan", "recipe", base.name, "a GAN of the model 'mlp'")
+        plain = base.algorithm == "gan" and not base.conditional and base.augment == "none"
+        require(
+            base.model == "mlp" and plain,
+            "recipe",
+            base.name,
+            "a GAN of the model 'mlp', without classes or augmentation",
+        )
         cells = [self.recipe(i, j) for i in range(len(up)) for j in range(len(across))]
         groups: dict[str, list[int]] = {}
         for index, cell in enumerate(cells):
@@ -222,15 +228,15 @@ class _Stack(GAN):
             for role, optimizer in self.optimizers.items()
         }
 
-    def judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def judge(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (K, N) of the batch (N, 2) that all cells see, and of each cell's fakes (K, N, 2)."""
         real_logits, fake_logits = self._logits(torch.cat([real.expand_as(fake), fake], 1)).chunk(2, 1)
         return real_logits, fake_logits
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def _logits(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.discriminator(x).squeeze(2).float()
 
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor | None:
+    def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> Tensor | None:
         """As GAN.penalty, (K,): the same points in the same order, so that the same noise is drawn."""
         real, terms = real.expand_as(fake), []
         for name, value in penalties.OF_SQUARED_NORM.items():

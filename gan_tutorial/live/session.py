@@ -32,7 +32,8 @@ _KEEP_EVERY = 50  # steps between two kept moments in a headless run
 _MEASURE_S, _MEASURE_SHARE = 0.1, 0.1  # measure at most so often, and for so much of the time
 _PINNED = 60  # moments of a pinned run
 _NORMS = {"d_norm": "d_loss", "g_norm": "g_loss"}  # and what a step has that makes them
-_DATA_OPTIONS = {"mnist": {"size": 32}}  # what a data set needs in order to suit the lab's networks
+# What a data set needs in order to suit the lab's networks.
+_DATA_OPTIONS = {"mnist": {"size": 32}, "emoji": {"size": 32}}
 
 
 ByHand = Literal["step_discriminator", "step_generator"]

@@ -1,4 +1,4 @@
-"""Every text of the lab's page and of exported runs, in each language they speak.
+"""Every text of the lab's page, of exported runs, of the latent explorer and the gallery, in each language they speak.
 
 An entry is a plain dictionary that goes to the page as it is. What stands in braces is filled in there.
 """
@@ -272,6 +272,7 @@ _EN: dict[str, Any] = {
         "digits8": {"name": "digits, 8 px", "tip": "Small handwritten digits."},
         "mnist": {"name": "MNIST", "tip": "Handwritten digits."},
         "avatars": {"name": "avatars", "tip": "Pixel-art faces."},
+        "emoji": {"name": "emoji", "tip": "Little pictures in nine groups."},
     },
     # Slow motion.
     "slow_title": "One step in slow motion",
@@ -642,6 +643,7 @@ _ZH: dict[str, Any] = {
         "digits8": {"name": "8 像素数字", "tip": "小尺寸手写数字。"},
         "mnist": {"name": "MNIST", "tip": "手写数字。"},
         "avatars": {"name": "头像", "tip": "像素风格的人脸。"},
+        "emoji": {"name": "表情符号", "tip": "分为九组的小图画。"},
     },
     "slow_title": "一步的慢动作",
     "diagram": "噪声 z 经过生成器 G 变成生成样本。D 评判生成样本与真实样本，由此得到损失，损失的梯度再传回去。",
@@ -753,9 +755,216 @@ _ZH: dict[str, Any] = {
 
 CATALOGUE: dict[str, dict[str, Any]] = {"en": _EN, "zh": _ZH}
 
+# The latent explorer's texts; the lab's page has no use for them.
+EXPLORER: dict[str, dict[str, Any]] = {
+    "en": {
+        # Buttons, each with what it does.
+        "random": "Random",
+        "random_tip": "Another seed by chance",
+        "reset": "Reset",
+        "reset_tip": "All settings as they were at the beginning; what is pinned stays",
+        "pin": "Pin",
+        "pin_tip": "Keep this image with its settings, to come back to it",
+        "gif": "Animate",
+        "gif_tip": "A GIF that goes through the pinned images and back to the first",
+        "code": "Code",
+        "code_tip": "The lines of Python that make this image",
+        "new_noise": "New noise",
+        "new_noise_tip": "Draw the noise in the layers anew",
+        "recall": "Show",
+        "recall_tip": "Bring pinned image {n} back, with its settings",
+        "unpin": "Remove",
+        "unpin_tip": "Put pinned image {n} away",
+        "save_png": "Save PNG",
+        "save_gif": "Save GIF",
+        # Settings, each with what it changes.
+        "names": {
+            "seed": "Seed",
+            "label": "Class",
+            "label_2": "Second class",
+            "mixture": "Mixture",
+            "psi": "Truncation ψ",
+            "threshold": "Truncation",
+            "seed_2": "Seed of fine styles",
+            "crossover": "Fine from layer",
+            "noise": "Noise",
+            "grid": "Nine seeds at once",
+        },
+        "tips": {
+            "seed": "The random latent that the image is made of: the same seed, the same image",
+            "label": "What the generator is asked for",
+            "label_2": "The class to mix in",
+            "mixture": "0 is the first class, 1 the second",
+            "psi": "How far styles may be from their average: 1 is all the way, 0 the average image",
+            "threshold": "Latents beyond this don't occur: small is typical, large has more variety",
+            "seed_2": "Its styles replace those of the first seed in the fine layers",
+            "crossover": "Layers from this one on have the second seed's styles",
+            "noise": "The fine random detail in every layer",
+            "grid": "This seed and the eight that follow, with the same settings",
+        },
+        "noises": {"const": "always the same", "none": "none", "random": "drawn anew"},
+        "group": "Directions",
+        "group_tip": "Which principal directions the sliders show; the first change the images most",
+        "group_value": "{first} to {last}",
+        "direction": "Direction {n}",
+        "direction_tip": "In standard deviations of the latents",
+        "pinned": "Pinned images",
+        # What is said of pictures, and in one line.
+        "alt": "Image that {model} makes of seed {seed}.",
+        "alt_grid": "Images that {model} makes of seeds {seed} to {last}, row by row.",
+        "alt_pin": "Pinned image {n}, seed {seed}.",
+        "alt_gif": "Animation through the pinned images.",
+        "caption": "Seed {seed}",
+        "caption_grid": "Seeds {seed} to {last}, row by row",
+        "finding": "Looking for directions …",
+        "animating": "Making the animation …",
+        "copying": "These lines make the image that is shown first.",
+    },
+    "zh": {
+        "random": "随机",
+        "random_tip": "随机换一个种子",
+        "reset": "重置",
+        "reset_tip": "所有设置恢复到最初；已固定的图像保留",
+        "pin": "固定",
+        "pin_tip": "留下这张图像及其设置，以便日后回到它",
+        "gif": "动画",
+        "gif_tip": "依次经过已固定的图像并回到第一张的 GIF",
+        "code": "代码",
+        "code_tip": "生成这张图像的 Python 代码",
+        "new_noise": "换噪声",
+        "new_noise_tip": "重新抽取各层的噪声",
+        "recall": "显示",
+        "recall_tip": "回到第 {n} 张固定的图像及其设置",
+        "unpin": "移除",
+        "unpin_tip": "移除第 {n} 张固定的图像",
+        "save_png": "保存 PNG",
+        "save_gif": "保存 GIF",
+        "names": {
+            "seed": "随机种子",
+            "label": "类别",
+            "label_2": "第二类别",
+            "mixture": "混合比例",
+            "psi": "截断 ψ",
+            "threshold": "截断",
+            "seed_2": "精细风格的种子",
+            "crossover": "精细层起点",
+            "noise": "噪声",
+            "grid": "同时看九个种子",
+        },
+        "tips": {
+            "seed": "生成图像所用的随机潜变量：相同的种子给出相同的图像",
+            "label": "要生成器生成什么",
+            "label_2": "要混入的类别",
+            "mixture": "0 为第一类别，1 为第二类别",
+            "psi": "风格可以离平均多远：1 为不截断，0 为平均图像",
+            "threshold": "潜变量不超出这个值：小则典型，大则多样",
+            "seed_2": "在精细层中用它的风格代替第一个种子的风格",
+            "crossover": "从这一层起使用第二个种子的风格",
+            "noise": "各层中细小的随机细节",
+            "grid": "这个种子和之后的八个，设置相同",
+        },
+        "noises": {"const": "始终相同", "none": "无", "random": "重新抽取"},
+        "group": "方向",
+        "group_tip": "滑块显示哪些主方向；越靠前，图像变化越大",
+        "group_value": "第 {first} 至 {last} 个",
+        "direction": "方向 {n}",
+        "direction_tip": "以潜变量的标准差为单位",
+        "pinned": "已固定的图像",
+        "alt": "{model} 由种子 {seed} 生成的图像。",
+        "alt_grid": "{model} 由种子 {seed} 至 {last} 生成的图像，逐行排列。",
+        "alt_pin": "第 {n} 张固定的图像，种子 {seed}。",
+        "alt_gif": "经过已固定图像的动画。",
+        "caption": "种子 {seed}",
+        "caption_grid": "种子 {seed} 至 {last}，逐行排列",
+        "finding": "正在寻找方向……",
+        "animating": "正在制作动画……",
+        "copying": "这些代码生成所显示的第一张图像。",
+    },
+}
 
-def words(language: str) -> dict[str, Any]:
-    """All texts in a language, a key of :data:`CATALOGUE`. Raises InputError for any other."""
-    if language not in CATALOGUE:
-        raise unknown("language", language, CATALOGUE)
-    return CATALOGUE[language]
+# The gallery of the zoo.
+GALLERY: dict[str, dict[str, Any]] = {
+    "en": {
+        # Filters, each with what it does.
+        "filters": {"data": "Data", "architecture": "Architecture", "conditional": "Classes", "text": "Search"},
+        "tips": {
+            "data": "Only models that were trained on this data set",
+            "architecture": "Only models of this architecture",
+            "conditional": "Models that make the class you ask for, or models that choose by chance",
+            "text": "Only models in whose name, summary or classes these words are found",
+        },
+        "placeholder": "for example: hat",
+        "all": "all",
+        "with": "with classes",
+        "without": "without classes",
+        "reset": "Show all",
+        "reset_tip": "Take all filters away",
+        "count": "Models: {n} of {total}",
+        "nothing": "No model out of {total} fits. Take a filter away.",
+        # A card.
+        "rows": {
+            "data": "Data",
+            "architecture": "Architecture",
+            "classes": "Classes",
+            "parameters": "Parameters",
+            "size": "Size",
+            "trained": "Trained on",
+            "fid": "Classifier-FID",
+            "precision": "Precision",
+            "recall": "Recall",
+            "samples": "Samples measured",
+        },
+        "none": "none",
+        "cpu": "a CPU only",
+        "beside": "{model} (unseen real images: {real})",
+        "failures": "Where it fails",
+        # What is said of pictures.
+        "alt_sheet": "{n} samples of {name}.",
+        "alt_sheet_classes": "{n} samples of {name}, a row for each class: {classes}.",
+        "alt": "Sheets of samples of the models {names}.",
+    },
+    "zh": {
+        "filters": {"data": "数据", "architecture": "结构", "conditional": "类别", "text": "搜索"},
+        "tips": {
+            "data": "只看用这个数据集训练的模型",
+            "architecture": "只看这种结构的模型",
+            "conditional": "按指定类别生成的模型，或随机生成的模型",
+            "text": "只看名称、简介或类别中含有这些词的模型",
+        },
+        "placeholder": "例如：hat",
+        "all": "全部",
+        "with": "有类别",
+        "without": "无类别",
+        "reset": "显示全部",
+        "reset_tip": "去掉所有筛选条件",
+        "count": "模型：共 {total} 个，显示 {n} 个",
+        "nothing": "{total} 个模型都不符合。请去掉一个筛选条件。",
+        "rows": {
+            "data": "数据",
+            "architecture": "结构",
+            "classes": "类别",
+            "parameters": "参数量",
+            "size": "大小",
+            "trained": "训练设备",
+            "fid": "分类器 FID",
+            "precision": "精确率",
+            "recall": "召回率",
+            "samples": "测量样本数",
+        },
+        "none": "无",
+        "cpu": "仅 CPU",
+        "beside": "{model}（未见过的真实图像：{real}）",
+        "failures": "不足之处",
+        "alt_sheet": "{name} 的 {n} 个样本。",
+        "alt_sheet_classes": "{name} 的 {n} 个样本，每类一行：{classes}。",
+        "alt": "下列模型的样本图：{names}。",
+    },
+}
+
+
+def words(language: str, catalogue: dict[str, dict[str, Any]] = CATALOGUE) -> dict[str, Any]:
+    """All texts in a language, a key of :data:`CATALOGUE`, or of :data:`EXPLORER` or :data:`GALLERY`. Raises InputError
+    for any other."""
+    if language not in catalogue:
+        raise unknown("language", language, catalogue)
+    return catalogue[language]

@@ -1,7 +1,7 @@
 """The networks, one architecture a file, each readable from top to bottom.
 
 Every architecture's file has a `build(sample_shape, num_classes=0, **options)` that returns the networks by role,
-"generator" and "discriminator". A generator knows its `z_dim`, `sample_shape` and `num_classes`; a discriminator returns
+"generator" and "discriminator". A generator knows its `z_dim`, `sample_shape` and `num_classes`; a discriminator gives
 one logit a sample. Where there are classes, both take labels as a second argument: class indices or one-hot rows.
 """
 

@@ -78,7 +78,8 @@ class Recipe:
             if value not in known and not (name == "data" and value.startswith("folder:")):
                 raise unknown(name, value, known)
         wanted = ALGORITHMS[self.algorithm].Settings
-        require(type(self.settings) is wanted, "settings", self.settings, f"{wanted.__name__}, for {self.algorithm!r}")
+        given = type(self.settings)
+        require(given is wanted, "settings", given.__name__, f"{wanted.__name__}, for {self.algorithm!r}")
         known_options = models.options(self.model)
         for option in self.model_options:
             if option not in known_options:

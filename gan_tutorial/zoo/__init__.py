@@ -1,59 +1,240 @@
 """Pretrained generators that come with the package, and what is known of each.
 
-Beside this file lie, for every name, NAME.safetensors (the weights, in float16) and NAME.md (the card: data, recipe,
-measured quality, licence). `tools/train_zoo.py` makes both.
+Four files make a model: NAME.safetensors holds the weights, and in its header what is needed to build the network;
+NAME.json what was measured; NAME.md, the card, says both in words; NAME.webp shows samples. `tools/train_zoo.py` makes
+them. Nothing is downloaded, and nothing unpickled. `from_pretrained`, `save_pretrained` and `push_to_hub` exchange
+models with the Hugging Face Hub; see :mod:`gan_tutorial.zoo.hub`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from gan_tutorial import data, models
-from gan_tutorial.errors import CheckpointError, unknown
+from gan_tutorial import models
+from gan_tutorial.errors import CheckpointError, require, require_integer, require_number, unknown
+from gan_tutorial.models.biggan import truncated
 from gan_tutorial.training.recipes import Recipe
+from gan_tutorial.zoo import cards
 
-_NAMES = ("dcgan-mnist",)
+FOLDER = Path(__file__).parent
+BATCH = 256  # samples that are made at once
 
 
-def names() -> tuple[str, ...]:
-    """The pretrained generators."""
-    return _NAMES
+@dataclass(frozen=True)
+class Entry:
+    """A model of the zoo.
+
+    Attributes:
+        name: what :func:`load` calls it.
+        recipe: how it was trained.
+        sample_shape: of an image, (C, H, W).
+        class_names: what its labels mean; empty if it takes none.
+        facts: what was measured, as `tools/train_zoo.py` wrote it: "training" (hardware, seconds, images seen, ...),
+            "packing", "metrics", "failures".
+    """
+
+    name: str
+    recipe: Recipe
+    sample_shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    @property
+    def summary(self) -> str:
+        """One line for lists."""
+        return self.recipe.summary
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the generator learned."""
+        return int(self.facts["parameters"])
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file of weights."""
+        return int(self.facts["bytes"])
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the file of weights."""
+        return str(self.facts["sha256"])
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return cards.render(self)
+
+    @property
+    def sheet(self) -> Path:
+        """The picture of 64 samples or a few more, seed 0; of a row for each class where there are classes."""
+        return FOLDER / f"{self.name}.webp"
+
+
+def list() -> tuple[Entry, ...]:
+    """All models, by name."""
+    return tuple(entry(name) for name in _names())
+
+
+def entry(name: str) -> Entry:
+    """What is known of the model `name`. Raises InputError for an unknown name, and
+    :class:`~gan_tutorial.errors.CheckpointError` for files that are damaged."""
+    file = weights_file(name)
+    try:
+        return Entry(name, *described(header(file)), json.loads(file.with_suffix(".json").read_bytes()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(name, "it does not say how to build the network") from error
 
 
 def load(name: str) -> nn.Module:
-    """The generator `name`, on the CPU, in eval mode, float32: z ~ N(0, 1) (N, z_dim) -> images (N, C, H, W).
+    """The generator `name`, on the CPU, in eval mode, float32: z (N, z_dim) -> images (N, C, H, W).
 
-    Nothing is unpickled, and nothing downloaded. Raises InputError for an unknown name,
-    :class:`~gan_tutorial.errors.CheckpointError` for a file that is not the one its card describes.
+    Where there are classes it takes labels as its second argument: class indices (N,) or rows (N, K). The data set is
+    not needed. Raises InputError for an unknown name, and :class:`~gan_tutorial.errors.CheckpointError` for a file
+    whose SHA-256 is not the recorded one.
     """
-    content = weights_file(name).read_bytes()
-    found = re.search(r"\b[0-9a-f]{64}\b", card(name))
-    if found is None or hashlib.sha256(content).hexdigest() != found[0]:
-        raise CheckpointError(f"zoo: {str(weights_file(name))!r} is damaged (its SHA-256 is not the card's); reinstall")
-    # safetensors: eight bytes that say how long the JSON header is, then the header.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    recipe = Recipe.from_json(json.loads(header["__metadata__"]["recipe"]))
-    shape = data.load(recipe.data, **recipe.data_options).sample_shape
-    network = models.build(recipe.model, shape, **recipe.model_options)["generator"]
-    network.load_state_dict(safetensors.torch.load(content))  # float16 in the file, float32 here
-    return network.eval().requires_grad_(False)
+    known, content = entry(name), weights_file(name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != known.sha256:
+        raise _damaged(name, "its SHA-256 is not the card's")
+    return filled(fresh(known.recipe, known.sample_shape, known.class_names), safetensors.torch.load(content))
 
 
 def card(name: str) -> str:
     """The model card of `name`, Markdown. Raises InputError for an unknown name."""
-    if name not in _NAMES:
-        raise unknown("pretrained model", name, _NAMES)
-    return weights_file(name).with_suffix(".md").read_text(encoding="utf-8")
+    return entry(name).card
 
 
 def weights_file(name: str) -> Path:
     """Where the weights of `name` lie. Raises InputError for an unknown name."""
-    if name not in _NAMES:
-        raise unknown("pretrained model", name, _NAMES)
-    return Path(__file__).with_name(f"{name}.safetensors")
+    if name not in _names():
+        raise unknown("pretrained model", name, _names())
+    return FOLDER / f"{name}.safetensors"
+
+
+def sample(name: str, n: int, *, seed: int = 0, labels: Tensor | None = None, psi: float | None = None) -> Tensor:
+    """n images (n, C, H, W) of the model `name`; see :func:`draw`."""
+    return draw(load(name), entry(name).recipe, n, seed=seed, labels=labels, psi=psi)
+
+
+@torch.no_grad()
+def draw(
+    network: nn.Module,
+    recipe: Recipe,
+    n: int,
+    *,
+    seed: int = 0,
+    labels: Tensor | None = None,
+    psi: float | None = None,
+) -> Tensor:
+    """n images (n, C, H, W), float32, of a generator on the CPU that `recipe` trained. Its mode is left as it is, and
+    so is torch's global generator.
+
+    Args:
+        n: how many, >= 1.
+        seed: of the latents, and of the noise in the layers.
+        labels: class indices (n,) or rows (n, K) where there are classes; default: each class in turn.
+        psi: truncation, for fewer surprises. StyleGAN2: how far styles go from their average, 0 to 1. BigGAN: the
+            largest latent, > 0.
+
+    Raises InputError for a value out of range, and for labels or truncation where the model has none.
+    """
+    require_integer("n", n, 1)
+    require_integer("seed", seed, 0, 2**63 - 1)
+    truncates = recipe.model in ("biggan", "stylegan2")
+    require(psi is None or truncates, "psi", psi, f"none: {recipe.name} has no truncation")
+    rng, z_dim = torch.Generator().manual_seed(seed), int(network.z_dim)  # type: ignore[arg-type]
+    options = {}
+    if psi is not None and recipe.model == "stylegan2":
+        require_number("psi", psi, 0, 1)
+        options["psi"] = psi
+    if psi is not None and recipe.model == "biggan":
+        require_number("psi", psi, 1e-6)
+        z = truncated(n, z_dim, psi, rng)
+    elif recipe.noise == "normal":
+        z = torch.randn(n, z_dim, generator=rng)
+    else:
+        z = torch.rand(n, z_dim, generator=rng) * 2 - 1
+    classes = int(network.num_classes)  # type: ignore[arg-type]
+    require(labels is None or classes > 0, "labels", "some", f"none: {recipe.name} has no classes")
+    if classes:
+        labels = torch.arange(n) % classes if labels is None else labels
+        require(len(labels) == n, "labels", tuple(labels.shape), f"as many as samples, {n}")
+    images = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for rows in torch.arange(n).split(BATCH):
+            images.append(network(z[rows], *([labels[rows]] if labels is not None else []), **options))
+    return torch.cat(images).float()
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+def packed(
+    tensors: Mapping[str, Tensor],
+    recipe: Recipe,
+    sample_shape: tuple[int, ...],
+    class_names: tuple[str, ...],
+    **more: Any,
+) -> bytes:
+    """A safetensors file whose header says how to build the network, and `more`; the same bytes for the same input."""
+    about = {"recipe": recipe.to_json(), "sample_shape": sample_shape, "class_names": class_names, **more}
+    # One key: the library writes several in any order.
+    return safetensors.torch.save({key: t.contiguous() for key, t in tensors.items()}, {"about": json.dumps(about)})
+
+
+def header(file: Path) -> dict[str, Any]:
+    """What :func:`packed` wrote beside the tensors, which are not read. Raises ValueError or KeyError if it did not."""
+    with open(file, "rb") as content:  # eight bytes that say how long the JSON header is, then the header
+        length = int.from_bytes(content.read(8), "little")
+        return json.loads(json.loads(content.read(min(length, 2**24)))["__metadata__"]["about"])
+
+
+def described(about: Mapping[str, Any]) -> tuple[Recipe, tuple[int, ...], tuple[str, ...]]:
+    """Recipe, sample shape and class names. A recipe of an older version has the defaults of what came since.
+
+    Raises ValueError, KeyError or TypeError if `about` is something else.
+    """
+    return Recipe.from_json(about["recipe"]), tuple(about["sample_shape"]), tuple(about["class_names"])
+
+
+def fresh(recipe: Recipe, sample_shape: tuple[int, ...], class_names: tuple[str, ...]) -> nn.Module:
+    """The recipe's generator with random weights, in eval mode, without gradients. torch's global generator is left as
+    it is."""
+    with torch.random.fork_rng(devices=[]):
+        networks = models.build(recipe.model, sample_shape, len(class_names), **recipe.model_options)
+    return networks["generator"].eval().requires_grad_(False)
+
+
+def filled(network: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """`network` with the weights `tensors`, float16 or float32. Raises CheckpointError if they don't fit it."""
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
+        raise CheckpointError(f"weights: they do not fit the recipe: {reason}") from error
+    return network
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.safetensors") if file.with_suffix(".json").exists()))
+
+
+def _damaged(name: str, why: str) -> CheckpointError:
+    file = FOLDER / f"{name}.safetensors"
+    return CheckpointError(f"zoo: {str(file)!r} is damaged ({why}); reinstall the package")
+
+
+def __getattr__(name: str) -> Any:
+    # Only here is huggingface_hub needed, which not everyone has.
+    if name in ("Pretrained", "from_pretrained", "push_to_hub", "save_pretrained"):
+        from gan_tutorial.zoo import hub
+
+        return getattr(hub, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

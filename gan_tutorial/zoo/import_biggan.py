@@ -27,8 +27,8 @@ def import_biggan(path: str | Path) -> Generator:
         path: `pytorch_model.bin` of the release, or such a state dict as .pt or .pth; or the same names in a
             .safetensors file.
 
-    Raises :class:`~gan_tutorial.errors.CheckpointError` for a file that can't be read, holds more than tensors, is damaged,
-    lacks a tensor or has one too many, or doesn't fit the architecture.
+    Raises :class:`~gan_tutorial.errors.CheckpointError` for a file that can't be read, holds more than tensors, is
+    damaged, lacks a tensor or has one too many, or doesn't fit the architecture.
     """
     path = Path(path)
     state = _divide_norms(_read(path), path)

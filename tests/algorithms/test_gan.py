@@ -454,6 +454,8 @@ def test_a_conditional_gan_learns_which_mode_a_label_means():
 class Doubling:
     """An augmentation that doubles what it is given and writes down what happened."""
 
+    kind = "ada"
+
     def __init__(self):
         self.p, self.shown, self.observed = torch.tensor(0.25), [], []
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import accelerator, dcgan, mimicry, report
+from benchmarks import __main__ as every
+from benchmarks import accelerator, dcgan, mimicry, peers, report, systems
 from benchmarks.__main__ import main
 from benchmarks.options import Options
 from benchmarks.timing import Contender, CouldNotRunError, Measured, Ratio, Worker, compare, take_turns
@@ -41,6 +42,21 @@ def test_slow_contenders_make_fewer_steps_a_round_and_ratios_are_right():
     assert dict(clock.calls[-2:]) == {"ours": 10, "theirs": 4}
     ratio = Ratio.of(seconds["theirs"], seconds["ours"])
     assert (ratio.low, ratio.value, ratio.high) == pytest.approx((2.5, 2.5, 2.5))
+
+
+def test_steps_that_differ_are_timed_in_whole_cycles():
+    clock = Clock()
+    turns = {"lazy": clock.contender("lazy", 0.01), "plain": clock.contender("plain", 0.01)}
+    take_turns(turns, rounds=1, round_seconds=0.25, cycles={"lazy": 16})
+    assert clock.calls == [("lazy", 16)] * 2 + [("plain", 2)] * 2 + [("lazy", 32), ("plain", 25)]
+
+
+def test_a_long_round_is_split_into_visits():
+    clock = Clock()
+    turns = {"lazy": clock.contender("lazy", 0.5), "rare": clock.contender("rare", 2.0)}
+    seconds = take_turns(turns, rounds=1, round_seconds=1.0, cycles={"lazy": 6}, visits=3)
+    assert clock.calls[4:] == [("lazy", 2), ("lazy", 2), ("lazy", 2), ("rare", 1)]
+    assert seconds == {"lazy": [0.5], "rare": [2.0]}
 
 
 def test_a_disturbed_round_moves_neither_median_nor_ratio():
@@ -94,6 +110,81 @@ def test_a_contender_that_fails_is_reported_with_its_reason():
     assert result["seconds"] == {}
     assert "sample_shape" in result["could_not_run"]["bad"]
     assert any("bad could not run: InputError" in note for note in report.notes({**result, "notes": []}))
+
+
+def test_a_contender_tells_its_memory_and_parameters():
+    sizes = {"system": "dcgan", "size": 16, "batch": 4, "capacity": 4, "device": "cpu"}
+    contender = Contender("dcgan", "benchmarks.systems:ours", sizes)
+    result = compare([contender], base=None, rounds=2, round_seconds=0.01, threads=1)
+    networks = systems.ours(**sizes)
+    assert result["parameters"]["dcgan"] == networks.parameters
+    assert 0 < result["added_memory"]["dcgan"] < result["memory"]["dcgan"]
+    header, ((*_, peak, added),) = report.rows({**result, "items": ("images", 4)})
+    assert header[-2:] == ["peak MiB", "added MiB"]
+    assert 0 < float(added) < float(peak)
+
+
+@pytest.mark.parametrize("system", ["stylegan2", "dcgan", "biggan", "r3gan"])
+def test_every_system_makes_steps(system):
+    step = systems.ours(system, size=16, batch=4, capacity=4, device="cpu")
+    step()
+    assert step.parameters.keys() == {"generator", "discriminator"}
+    assert all(count > 1000 for count in step.parameters.values())
+
+
+def test_a_cycle_holds_every_penalty_as_often_as_the_peer_s():
+    networks = systems.style_networks(16, 4)
+    recipe = systems.recipe_of("stylegan2", 16, 4, 4)
+    trainer = Trainer(recipe, device="cpu", dataset=dcgan.pictures(16), networks=networks)
+    steps = list(trainer.run(systems.CYCLE))
+    assert sum("penalty" in metrics for metrics in steps) == 8
+    assert sum("g_penalty" in metrics for metrics in steps) == 1
+
+
+def test_our_stylegan2_has_the_peer_s_widths_from_8_px_up():
+    nets = systems.style_networks(32, 8)
+    g, d = nets["generator"].synthesis, nets["discriminator"]
+    assert [len(getattr(g, f"b{r}").conv1.bias) for r in (32, 16, 8, 4)] == [16, 32, 64, 192]
+    assert [len(getattr(d, f"b{r}").conv0.bias) for r in (32, 16, 8)] == [32, 64, 128]
+
+
+@pytest.mark.skipif(not peers.PYTHON.exists(), reason="the peers' environment is not there")
+def test_the_peer_runs_on_a_cpu_with_as_many_parameters():
+    sizes = {"size": 32, "batch": 2, "capacity": 4, "device": "cpu"}
+    contender = Contender(systems.PEER, "benchmarks.systems:theirs", sizes, str(peers.PYTHON))
+    try:
+        with Worker(contender, threads=1) as worker:
+            theirs = worker.ask(usage=True)["parameters"]
+    except CouldNotRunError as error:
+        if "is not installed here" in str(error):
+            pytest.skip("the peers' environment is an older one")
+        raise
+    ours = {role: sum(p.numel() for p in net.parameters()) for role, net in systems.style_networks(32, 4).items()}
+    assert sum(ours.values()) == pytest.approx(sum(theirs.values()), rel=0.01)
+
+
+def test_the_image_systems_are_compared_with_the_peer_in_whole_cycles():
+    made = systems.contenders({"size": 32, "batch": 8, "capacity": 8, "device": "cpu"})
+    assert [c.name for c in made] == ["stylegan2", systems.PEER, "dcgan", "biggan", "r3gan"]
+    assert [c.cycle for c in made] == [32, 32, 1, 1, 1]
+
+
+def test_the_accelerator_s_benchmark_needs_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit) as stop:
+        accelerator.main([])
+    assert str(stop.value).count("\n") == 0
+    assert "no CUDA device" in str(stop.value)
+
+
+def test_the_accelerator_s_benchmark_measures_the_image_systems(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(every, "main", asked.extend)
+    accelerator.main(["--rounds", "3"])
+    only = ["--only", "accelerator", "--only", "systems", "--only", "systems-64"]
+    assert asked == [*only, "--rounds", "3"]
+    assert {name for name in only if name != "--only"} <= set(every.COMPARISONS)
 
 
 def test_a_process_that_dies_leaves_its_last_words():

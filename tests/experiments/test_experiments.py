@@ -2,10 +2,19 @@ import math
 import sys
 
 import pytest
+import torch
 
 from gan_tutorial import cli
 from gan_tutorial.errors import InputError
-from gan_tutorial.experiments import EXPERIMENTS, digit_classes, experiment, lab_diagnosis, ring_modes, ring_starved
+from gan_tutorial.experiments import (
+    EXPERIMENTS,
+    digit_classes,
+    experiment,
+    lab_diagnosis,
+    r3gan_grid,
+    ring_modes,
+    ring_starved,
+)
 from gan_tutorial.experiments.page import Page
 from gan_tutorial.live.diagnosis import Finding
 
@@ -107,3 +116,14 @@ def test_command_writes_page_and_picture(monkeypatch, tmp_path, capsys):
 def test_unknown_experiment():
     with pytest.raises(InputError, match="experiment: 'ring-mode' is not known; did you mean 'ring-modes'"):
         experiment("ring-mode")
+
+
+def test_r3gan_grid_compares_four_objectives(monkeypatch):
+    for name, value in (("STEPS", 3), ("LAST", 3), ("EVERY", 1)):
+        monkeypatch.setattr(r3gan_grid, name, value)
+    page = r3gan_grid.run([0, 1])
+    assert len(page.rows) == 8
+    assert page.finding.startswith("- relativistic, R1, R2: all 25 modes with 0 of 2 seeds")
+    modes = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    assert r3gan_grid.unevenness(modes.repeat(5, 1), modes, 0.05) == pytest.approx(0, abs=1e-6)
+    assert r3gan_grid.unevenness(modes[:1].repeat(5, 1), modes, 0.05) == pytest.approx(math.log(2))

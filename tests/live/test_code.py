@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from gan_tutorial import data, models
-from gan_tutorial.algorithms import GANSettings
+from gan_tutorial.algorithms import ALGORITHMS, GANSettings
 from gan_tutorial.algorithms.gan import OPTIMIZERS
 from gan_tutorial.errors import InputError
 from gan_tutorial.live import code
@@ -298,12 +298,71 @@ def test_what_is_not_plain_is_refused(tmp_path):
     [
         ({"precision": "bf16"}, r"^precision: 'bf16' is not allowed; expected 'fp32' for a script"),
         ({"compile": True}, r"^compile: True is not allowed; expected False for a script"),
+        ({"conditional": True}, r"^conditional: True is not allowed; expected False for a script"),
+        ({"augment": "ada"}, r"^augment: 'ada' is not allowed; expected 'none' for a script"),
+        ({"augment": "diffaugment", "augment_target": 0.5}, r"^augment: 'diffaugment' is not allowed"),
     ],
 )
 def test_recipes_that_a_script_can_not_repeat(changes, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         as_script(RING.with_changes(changes), seed=0)
-    assert f"{next(iter(changes))}=" in as_recipe(RING.with_changes(changes), seed=0)
+    assert "\n" not in str(error.value)
+    written = as_recipe(RING.with_changes(changes), seed=0)
+    assert all(f"{name}={code._literal(value)}" in written for name, value in changes.items())
+
+
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"gan"}))
+def test_other_algorithms_are_not_written_out(name):
+    made = replace(RING, algorithm=name, settings=ALGORITHMS[name].Settings())
+    with pytest.raises(InputError, match=rf"^algorithm: '{name}' is not allowed; expected 'gan' for a script") as error:
+        as_script(made, seed=0, sample_shape=(2,))
+    assert "\n" not in str(error.value)
+    # A recipe can't be made with settings of another algorithm, but could be forced to have them.
+    object.__setattr__(made, "algorithm", "gan")
+    with pytest.raises(InputError, match=rf"^settings: '{type(made.settings).__name__}' is not allowed") as error:
+        as_script(made, seed=0, sample_shape=(2,))
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_whose_samples_are_noisy_is_not_written_out():
+    with pytest.raises(InputError, match=r"^model: 'stylegan2' is not allowed; expected a model without noise"):
+        as_script(replace(AVATARS, model="stylegan2", model_options={}), seed=0)
+
+
+@pytest.mark.parametrize("model", ["r3gan", "biggan"])
+def test_other_models_without_noise_are_repeated(model, tmp_path):
+    options = {"z_dim": 20, "g_width": 8, "d_width": 8}
+    check(replace(AVATARS, model=model, model_options=options, batch_size=4), tmp_path, steps=2)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        replace(
+            recipe("stylegan2-avatars", data__size=16, batch_size=4, style_mixing=0.5, augment="ada", conditional=True),
+            model_options={"z_dim": 8, "w_dim": 8, "channel_base": 64, "channel_max": 4, "mapping_layers": 2},
+        ),
+        recipe("biggan-avatars", batch_size=4, model__g_width=4, model__d_width=4, orthogonal=0.5),
+        replace(RING, name="mine", conditional=True, augment_images=1000),
+    ],
+    ids=lambda r: f"{r.name}-{r.algorithm}",
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_every_recipe_is_told_in_the_packages_own_words(made, named, tmp_path):
+    made = made if named else replace(made, name="mine")
+    added = (
+        "g_steps" if made.algorithm == "gan" else {"stylegan2": "path_length", "biggan": "orthogonal"}[made.algorithm]
+    )
+    events = [Event(2, changes={added: 1})]
+    text = as_recipe(made, seed=SEED, steps=4, events=events)
+    found = run(text, tmp_path)
+    assert found["made"] == made
+    assert type(found["made"].settings) is type(made.settings)
+    trainer, _ = trained(made, events, steps=4)
+    assert found["trainer"].step == trainer.step == 4
+    assert found["trainer"].settings == trainer.settings
+    ours, theirs = (t.networks["generator"].state_dict() for t in (trainer, found["trainer"]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.parametrize("write", [as_script, as_recipe])
@@ -356,15 +415,25 @@ def test_every_loss_setting_and_field_is_known_here():
     never_computed = {"name", "summary", "checkpoint_every", "keep_checkpoints", "log_every", "sample_every"}
     assert {f.name for f in fields(Recipe)} - never_computed == {
         *("data", "data_options", "model", "model_options", "algorithm", "settings", "noise", "batch_size", "steps"),
-        *("ema", "precision", "compile"),
+        *("ema", "precision", "compile", "conditional", "augment", "augment_target", "augment_images"),
     }
 
 
 def test_layers_that_draw_random_numbers(tmp_path, monkeypatch):
-    def build(sample_shape, *, z_dim=2):
+    def build(sample_shape, *, num_classes=0, z_dim=2):
         generator = models.mlp.Generator(sample_shape, z_dim, 16, 1)
         discriminator = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 1), nn.Flatten(0))
         return {"generator": generator, "discriminator": discriminator}
 
     monkeypatch.setitem(models.MODELS, "noisy", build)
     check(replace(RING, model="noisy", model_options={}), tmp_path, CHANGES)
+
+
+def test_a_discriminator_that_says_it_mixes_samples(tmp_path, monkeypatch):
+    def build(sample_shape, *, num_classes=0, z_dim=2):
+        nets = models.mlp.build(sample_shape, num_classes=num_classes, z_dim=z_dim, g_width=16, d_width=16)
+        nets["discriminator"].mixes_samples = True
+        return nets
+
+    monkeypatch.setitem(models.MODELS, "mixing", build)
+    assert "torch.cat" not in check(replace(RING, model="mixing", model_options={}), tmp_path)
