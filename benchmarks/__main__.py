@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, torchgan
+from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, systems, torchgan
 from benchmarks.options import Options
 
 COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
@@ -19,6 +19,8 @@ COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "dcgan-64": partial(dcgan.run, size=64),
     "mimicry": mimicry.run,
     "torchgan": torchgan.run,
+    "systems": systems.run,
+    "systems-64": partial(systems.run, size=64),
     "overhead-ring": partial(overhead.run, name="ring-mlp"),
     "overhead-dcgan": partial(overhead.run, name="dcgan-mnist"),
     "toys": overhead.run_toys,
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     options = Options(chosen.quick, chosen.threads, chosen.rounds, chosen.device)
     console = Console()
-    console.width = max(console.width, 110)
+    console.width = max(console.width, 132)
     facts = report.machine(options)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     # Large nets on a CPU take minutes for what 32 px shows too.

@@ -1,9 +1,15 @@
-"""How well a step uses the device: floating-point operations, the share of the device's peak, and waits for it."""
+"""How well a step uses the device: floating-point operations, the share of the device's peak, and waits for it.
+
+`python -m benchmarks.accelerator` measures this and one step of each image system on a CUDA device; it takes the
+options of `python -m benchmarks`.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -80,3 +86,17 @@ def run(options: Options) -> dict[str, Any]:
         "syncs": syncs,
         "notes": notes,
     }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Everything about a GPU; ends with one line where there is none."""
+    from benchmarks import __main__ as every  # it imports this module
+
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks.accelerator: torch finds no CUDA device here; python -m benchmarks measures the CPU")
+    only = [word for name in ("accelerator", "systems", "systems-64") for word in ("--only", name)]
+    every.main([*only, *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -18,10 +18,11 @@ Z_DIM = 100
 BATCHES = 8  # that the plain loop finds ready in memory
 
 
-def pictures(size: int, channels: int = 3, n: int = 1024) -> Dataset:
+def pictures(size: int, channels: int = 3, n: int = 1024, classes: int = 0) -> Dataset:
     """Noise as a data set: what is in the pictures does not change the time."""
     rng = torch.Generator().manual_seed(0)
-    return Dataset.from_tensor(torch.randint(0, 256, (n, channels, size, size), dtype=torch.uint8, generator=rng))
+    x = torch.randint(0, 256, (n, channels, size, size), dtype=torch.uint8, generator=rng)
+    return Dataset.from_tensor(x, torch.arange(n) % classes if classes else None)
 
 
 def recipe_of(width: int, batch: int, precision: str = "fp32", compiled: bool = False) -> Recipe:

@@ -1,7 +1,7 @@
 """The peers' environment: `python -m benchmarks.peers` makes `.venv-peers`, which sees our environment's packages too.
 
-The peers are from 2018-2021. Beside what they train with, they import packages that no longer fit, or that no step
-needs: `load` puts empty modules in their places. Their training code runs as it was published.
+Most of the peers are from 2018-2021. Beside what they train with, they import packages that no longer fit, or that no
+step needs: `load` puts empty modules in their places. Their training code runs as it was published.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.timing import ROOT
 FOLDER = ROOT / ".venv-peers"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = Path(__file__).with_name("peers-constraints.txt")
-PEERS = ("torch-mimicry", "torchgan")
+PEERS = ("torch-mimicry", "torchgan", "stylegan2-pytorch", "kornia", "kornia-rs")  # kornia blurs for stylegan2-pytorch
 
 
 def make() -> None:
@@ -43,7 +43,10 @@ class _Empty(types.ModuleType):
             raise AttributeError(name)
 
 
-_UNUSED = ("torchvision", "skimage", "torch.utils.tensorboard", "torch_mimicry.metrics", "torch_mimicry.datasets")
+_UNUSED = (
+    *("torchvision", "skimage", "torch.utils.tensorboard", "torch_mimicry.metrics", "torch_mimicry.datasets"),
+    *("aim", "einops", "fire", "vector_quantize_pytorch"),  # stylegan2-pytorch's, for logs, options and layers left out
+)
 
 
 def load(name: str) -> Any:

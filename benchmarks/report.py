@@ -56,14 +56,15 @@ def rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """A result's header and lines."""
     items, base = result["items"], result["base"]
     header = ["", "ms a step" if items else "ms", "middle half"]
-    header += [f"{items[0]}/s", "peak MiB"] if items else []
+    header += [f"{items[0]}/s", "peak MiB", "added MiB"] if items else []
     header += [f"x {base}", "95 %"] if base else []
     lines = []
     for name, seconds in result["seconds"].items():
         median, low, high = (_digits(1000 * seconds[key]) for key in ("median", "low", "high"))
         line = [name, median, f"{low}-{high}"]
         if items:
-            line += [_digits(items[1] / seconds["median"]), _digits(result["memory"][name] / 2**20)]
+            memory = (result[key][name] / 2**20 for key in ("memory", "added_memory"))
+            line += [_digits(items[1] / seconds["median"]), *map(_digits, memory)]
         if base:
             ratio = result["ratio"].get(name)
             line += [f"{ratio['value']:.3f}", f"{ratio['low']:.3f}-{ratio['high']:.3f}"] if ratio else ["", ""]

@@ -63,21 +63,38 @@ class Ratio:
         return cls(value, draws[int(0.025 * resamples)], draws[int(0.975 * resamples)])
 
 
-def take_turns(contenders: Mapping[str, Turn], *, rounds: int, round_seconds: float) -> dict[str, list[float]]:
+def take_turns(
+    contenders: Mapping[str, Turn],
+    *,
+    rounds: int,
+    round_seconds: float,
+    cycles: Mapping[str, int] | None = None,
+    visits: int = 1,
+) -> dict[str, list[float]]:
     """Seconds a step in each round, by contender.
 
-    In every round each contender makes as many steps as fill about `round_seconds`; the order rotates.
+    In every round each contender makes as many steps as fill about `round_seconds`; the order rotates. A contender in
+    `cycles` makes a multiple of so many steps. Where that takes long, `visits` above 1 splits a round into as many
+    turns of each, so that what disturbs one disturbs all.
     """
     names = list(contenders)
     steps = {}
     for name, turn in contenders.items():
-        turn(2)
-        steps[name] = max(1, round(round_seconds / max(turn(2) / 2, 1e-6)))
+        cycle = (cycles or {}).get(name, 1)
+        trial = max(2, cycle)
+        turn(trial)
+        fitting = round_seconds / max(turn(trial) / trial, 1e-6)
+        steps[name] = cycle * max(1, round(fitting / cycle))
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for r in range(rounds):
         shift = r % len(names)
-        for name in names[shift:] + names[:shift]:
-            seconds[name].append(contenders[name](steps[name]) / steps[name])
+        spent = dict.fromkeys(names, 0.0)
+        for visit in range(visits):
+            for name in names[shift:] + names[:shift]:
+                share = steps[name] * (visit + 1) // visits - steps[name] * visit // visits
+                spent[name] += contenders[name](share) if share else 0.0
+        for name in names:
+            seconds[name].append(spent[name] / steps[name])
     return seconds
 
 
@@ -85,13 +102,15 @@ def take_turns(contenders: Mapping[str, Turn], *, rounds: int, round_seconds: fl
 class Contender:
     """What to measure: `build` is "module:function", called with `options` in an interpreter of its own.
 
-    The function returns one step as a callable, or several by name where they must share their objects.
+    The function returns one step as a callable, or several by name where they must share their objects. Where steps
+    differ from each other, `cycle` is how many make a whole pattern.
     """
 
     name: str
     build: str
     options: dict[str, Any] = field(default_factory=dict)
     python: str = sys.executable
+    cycle: int = 1
 
 
 class Worker:
@@ -147,16 +166,24 @@ class Worker:
 
 
 def compare(
-    contenders: Sequence[Contender], *, base: str | None, rounds: int, round_seconds: float, threads: int
+    contenders: Sequence[Contender],
+    *,
+    base: str | None,
+    rounds: int,
+    round_seconds: float,
+    threads: int,
+    visits: int = 1,
 ) -> dict[str, Any]:
     """Measure all of them in turns.
 
     Plain values by contender: `seconds` (:class:`Measured`), `ratio` to the `base` (:class:`Ratio`), `memory` (bytes at
-    the peak), `page_faults` (a step) and `could_not_run` (reasons).
+    the peak), `added_memory` (of them, what was not there when torch was imported), `page_faults` (a step),
+    `parameters` (by network, where a contender tells) and `could_not_run` (reasons).
     """
     with ExitStack() as stack:
         turns: dict[str, Turn] = {}
         owners: dict[str, Worker] = {}
+        cycles: dict[str, int] = {}
         reasons: dict[str, str] = {}
         for contender in contenders:
             try:
@@ -168,8 +195,9 @@ def compare(
                 reasons[contender.name] = str(error).replace(str(ROOT), ".")
                 continue
             for name in worker.names:
-                turns[name], owners[name] = partial(worker.turn, name), worker
-        seconds = take_turns(turns, rounds=rounds, round_seconds=round_seconds) if turns else {}
+                turns[name], owners[name], cycles[name] = partial(worker.turn, name), worker, contender.cycle
+        lengths: dict[str, Any] = {"rounds": rounds, "round_seconds": round_seconds, "cycles": cycles, "visits": visits}
+        seconds = take_turns(turns, **lengths) if turns else {}
         used = {name: worker.ask(usage=True) for name, worker in owners.items()}
     return {
         "seconds": {name: asdict(Measured.of(values)) for name, values in seconds.items()},
@@ -179,7 +207,9 @@ def compare(
             if base in seconds and name != base
         },
         "base": base,
-        "memory": {name: usage["memory"] for name, usage in used.items()},
-        "page_faults": {name: usage["page_faults"] for name, usage in used.items()},
+        **{
+            key: {name: usage[key] for name, usage in used.items() if usage[key] is not None}
+            for key in ("memory", "added_memory", "page_faults", "parameters")
+        },
         "could_not_run": reasons,
     }

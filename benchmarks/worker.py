@@ -35,6 +35,7 @@ def synchronize() -> None:
 
 def serve(job: dict[str, Any], answer: Callable[..., None]) -> None:
     torch.set_num_threads(job["threads"])
+    at_start = peak_memory()
     module, function = job["build"].split(":")
     built = getattr(importlib.import_module(module), function)(**job["options"])
     steps: dict[str, Callable[[], Any]] = built if isinstance(built, dict) else {"": built}
@@ -46,7 +47,11 @@ def serve(job: dict[str, Any], answer: Callable[..., None]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "usage" in request:
-            answer(memory=peak_memory(), page_faults=faults / max(1, made))
+            memory = peak_memory()
+            told = next((step.parameters for step in steps.values() if hasattr(step, "parameters")), None)
+            on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()
+            added = memory if on_gpu else memory - at_start
+            answer(memory=memory, added_memory=added, page_faults=faults / max(1, made), parameters=told)
             continue
         step, n = steps[request["name"]], request["steps"]
         faults -= resource.getrusage(resource.RUSAGE_SELF).ru_minflt
