@@ -48,8 +48,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 FAILURES = {
     "dcgan-mnist": "Of the 64 samples above, about eight are no digit, or stand between two; very thick strokes fill "
     "the holes of an 8 or a 9. It knows one small data set of one kind of handwriting, and is for teaching.",
-    "dcgan-avatars": "Single pixels are off: stray dots around the hair, eyes of two colours, glasses with a gap. A few "
-    "faces wear half a hat.",
+    "dcgan-avatars": "Single pixels are off: stray dots around the hair, eyes of two colours, glasses with a gap. A "
+    "few faces wear half a hat.",
     "cgan-avatars": "Stray pixels at the edges of hair and hats, and now and then a mouth that has run into the chin.",
     "biggan-avatars": "Of the 64 samples above, three with a hat have a face washed out to white and blue, and some "
     "have no mouth. Colours of the background are paler than real ones.",
