@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_tutorial import plots, zoo
@@ -242,6 +241,8 @@ class Gallery:
         """A part of the sheet of each model that is shown, above its name. Raises InputError if there are none."""
         shown = self.shown
         require(bool(shown), "filters", self.values, "filters that some model fits")
+        import matplotlib  # heavy, and needed for its font alone
+
         font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 15)
         sheets = []
         for entry in shown:

@@ -481,10 +481,10 @@ def test_augmentation_changes_the_run_and_says_how_much():
     plain, augmented = (
         Trainer(DIGITS.with_changes({"augment": kind}), device="cpu") for kind in ("none", "diffaugment")
     )
-    a, b = drain(plain.run(3)), drain(augmented.run(3))
-    assert "augment_p" not in a
+    adaptive = Trainer(DIGITS.with_changes({"augment": "ada"}), device="cpu")
+    a, b, c = drain(plain.run(3)), drain(augmented.run(3)), drain(adaptive.run(3))
     assert a["d_loss"] != b["d_loss"]
-    assert b["augment_p"] == 0
+    assert [metrics.get("augment_p") for metrics in (a, b, c)] == [None, None, 0]  # ADA alone has a strength
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
