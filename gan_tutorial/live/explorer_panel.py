@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from gan_tutorial import plots
 from gan_tutorial.errors import InputError
 from gan_tutorial.live.explore import _control
-from gan_tutorial.live.panel import _trait
+from gan_tutorial.live.panel import trait_of
 
 if TYPE_CHECKING:
     from gan_tutorial.live.explorer import Explorer
@@ -168,7 +168,7 @@ class ExplorerPanel:
 
     def _describe(self, control: Any, text: str, tip: str) -> None:
         control.description = text
-        setattr(control, _trait(control, "tooltip", "description_tooltip"), tip)
+        setattr(control, trait_of(control, "tooltip", "description_tooltip"), tip)
         if not isinstance(control, widgets.Checkbox):
             control.style.description_width, control.layout.width = _LABEL, _WIDTH
 

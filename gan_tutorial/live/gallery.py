@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from gan_tutorial import plots, zoo
 from gan_tutorial.errors import InputError, require, unknown
 from gan_tutorial.live.lab import replace_earlier
-from gan_tutorial.live.panel import _trait
+from gan_tutorial.live.panel import trait_of
 from gan_tutorial.live.words import GALLERY, words
 from gan_tutorial.zoo import Entry
-from gan_tutorial.zoo.cards import _spread, _times
+from gan_tutorial.zoo.cards import how_many, with_spread
 
 WIDEST = 2  # times its height: of a wider sheet, the page shows this much at once
 # Of the still picture: pixels that a sheet is wide and high at most, sheets in a row, pixels between them.
@@ -168,7 +168,7 @@ class Gallery:
             options = answers.get(name) or [(value, value) for value in self._options(name)]
             control = widgets.Dropdown(options=[(self.words["all"], ALL), *options], value=ALL, **label)
         control.layout.width = "min(220px, 100%)"
-        setattr(control, _trait(control, "tooltip", "description_tooltip"), self.words["tips"][name])
+        setattr(control, trait_of(control, "tooltip", "description_tooltip"), self.words["tips"][name])
         control.add_class(f"gallery-{name}")
         control.observe(lambda change: self._moved(name, change["new"]), "value")
         return control
@@ -186,10 +186,10 @@ class Gallery:
             "parameters": f"{entry.parameters:,}",
             "size": f"{entry.bytes / 1e6:.1f} MB",
             "trained": self.words["cpu"] if trained["cpu_only"] else trained["device"],
-            "fid": self.words["beside"].format(model=_spread(row["fid"]), real=_spread(real["fid"])),
-            "precision": _spread(row["precision"]),
-            "recall": _spread(row["recall"]),
-            "samples": _times(row),
+            "fid": self.words["beside"].format(model=with_spread(row["fid"]), real=with_spread(real["fid"])),
+            "precision": with_spread(row["precision"]),
+            "recall": with_spread(row["recall"]),
+            "samples": how_many(row),
         }
         card = widgets.HTML(
             _CARD.format(

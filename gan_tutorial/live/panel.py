@@ -92,7 +92,7 @@ class Panel:
             widgets.IntSlider, "lab-history", max=0, readout=False, description=self.words["history"]
         )
         self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
-        setattr(self.history, _trait(self.history, "tooltip", "description_tooltip"), self.words["history_tip"])
+        setattr(self.history, trait_of(self.history, "tooltip", "description_tooltip"), self.words["history_tip"])
         self.history.observe(self._travel, "value")
         self.play.layout.display = None if self._own_button else "none"
         buttons = [self.play, self.step_d, self.step_g, self.reset, self.code]
@@ -243,12 +243,12 @@ class Panel:
             layout={"width": "356px"},
             **traits,
         )
-        setattr(widget, _trait(widget, "tooltip", "description_tooltip"), self.words["tips"][name])
+        setattr(widget, trait_of(widget, "tooltip", "description_tooltip"), self.words["tips"][name])
         widget.observe(lambda change: self._set(name, change["new"]), "value")
         self.settings[name] = widget
 
 
-def _trait(widget: Any, since_8: str, before: str) -> str:
+def trait_of(widget: Any, since_8: str, before: str) -> str:
     """The name that this version of ipywidgets has for a trait."""
     return since_8 if widget.has_trait(since_8) else before
 

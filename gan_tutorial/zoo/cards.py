@@ -119,8 +119,8 @@ def _packed(entry: Entry) -> str:
     said = f"{what} after the last step, not chosen by its score"
     if packing.get("standing_statistics"):
         said += f"; BatchNorm's statistics measured anew over {packing['standing_statistics']:,} samples"
-    said += f"; {packing['storage']}, which moved the classifier-FID of {_times(packing)} samples from "
-    said += f"{_spread(packing['fid_before'])} to {_spread(packing['fid_after'])}"
+    said += f"; {packing['storage']}, which moved the classifier-FID of {how_many(packing)} samples from "
+    said += f"{with_spread(packing['fid_before'])} to {with_spread(packing['fid_after'])}"
     if packing.get("largest_change") is not None:
         said += f", and no pixel by more than {packing['largest_change']:.3f} of 2"
     return said
@@ -136,8 +136,8 @@ def _measured(entry: Entry) -> str:
         "untrained": "the same networks, untrained",
     }
     table = "\n".join(
-        f"| {said} | {_times(rows[key])} | {_spread(rows[key]['fid'])} | {_spread(rows[key]['precision'])} | "
-        f"{_spread(rows[key]['recall'])} |"
+        f"| {said} | {how_many(rows[key])} | {with_spread(rows[key]['fid'])} | {with_spread(rows[key]['precision'])} | "
+        f"{with_spread(rows[key]['recall'])} |"
         for key, said in names.items()
     )
     how = (
@@ -157,7 +157,7 @@ def _found(metrics: Mapping[str, Any]) -> list[str]:
     least, most = min(shares, key=shares.get), max(shares, key=shares.get)
     found = sum(share > 0 for share in shares.values())
     said = [
-        f"In {_times(row)} samples the classifier finds {found} of {len(shares)} classes: the rarest is {least} with "
+        f"In {how_many(row)} samples the classifier finds {found} of {len(shares)} classes: the rarest is {least} with "
         f"{shares[least]:.1%}, the most frequent {most} with {shares[most]:.1%}."
     ]
     if metrics.get("attributes"):
@@ -179,11 +179,11 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
-def _times(row: Mapping[str, Any]) -> str:
+def how_many(row: Mapping[str, Any]) -> str:
     return f"{row['n']:,}" if row["times"] == 1 else f"{row['times']} x {row['n']:,}"
 
 
-def _spread(value: Mapping[str, float]) -> str:
+def with_spread(value: Mapping[str, float]) -> str:
     return f"{value['mean']:.2f}" + (f" ± {value['std']:.2f}" if value.get("std") is not None else "")
 
 
