@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_tutorial.errors import require, require_integer
+from gan_tutorial.errors import InputError, require, require_integer
 
 SPLITS = ("train", "test", "all")
 State: TypeAlias = dict[str, int | Tensor]
@@ -21,7 +21,8 @@ Index: TypeAlias = int | slice | Tensor | Sequence[int]
 
 
 class Batch(NamedTuple):
-    """x: float32, images (N, C, H, W) in [-1, 1] or vectors (N, D). labels: int64 (N,), None if unlabelled."""
+    """x: float32, images (N, C, H, W) in [-1, 1], sounds (N, 1, L) or vectors (N, D); or int64, tokens (N, L). labels:
+    int64 (N,), None if unlabelled."""
 
     x: Tensor
     labels: Tensor | None
@@ -39,9 +40,13 @@ class Stream(Protocol):
 class Dataset:
     """A finite data set in memory.
 
-    `data` is uint8 (N, C, H, W), channels last in memory, for images, and float32 (N, D) or (N, C, L) for the rest.
-    `labels` is int64 (N,) with values below `len(label_names)`, or None. `attributes` holds further label columns of
-    the same kind, and `attribute_names` what their values mean. Indexing scales: see `__getitem__`.
+    `data` is uint8 (N, C, H, W), channels last in memory, for images, int64 (N, L) for text, and float32 (N, D) or
+    (N, C, L) for the rest. `labels` is int64 (N,) with values below `len(label_names)`, or None. `attributes` holds
+    further label columns of the same kind, and `attribute_names` what their values mean. Indexing scales: see
+    `__getitem__`.
+
+    Text has a `vocabulary`: what each token stands for. Token 0 is the blank, "", which fills what comes after a
+    text's end; `joiner` stands between two tokens. Sound has a `sample_rate` in Hz.
 
     Raises InputError for a wrong dtype, shape or range, for NaN or infinity, and for labels that do not fit.
     """
@@ -56,9 +61,17 @@ class Dataset:
         label_names: Sequence[str] = (),
         attributes: Mapping[str, Tensor] | None = None,
         attribute_names: Mapping[str, Sequence[str]] | None = None,
+        vocabulary: Sequence[str] = (),
+        joiner: str = "",
+        sample_rate: int | None = None,
     ) -> None:
         self.name, self.split = name, split
-        self.data = _checked(data)
+        self.vocabulary, self.joiner, self.sample_rate = tuple(vocabulary), joiner, sample_rate
+        self._tokens = {word: token for token, word in enumerate(self.vocabulary)}
+        self.data = _checked_text(data, self.vocabulary) if vocabulary else _checked(data)
+        if sample_rate is not None:
+            require_integer("sample_rate", sample_rate, 1)
+            require(data.dim() == 3, "x", tuple(data.shape), "signals (N, 1, L), since there is a sample_rate")
         self.attributes = dict(attributes or {})
         self.attribute_names = {key: tuple(names) for key, names in (attribute_names or {}).items()}
         named = self.attributes.keys() == self.attribute_names.keys()
@@ -105,7 +118,7 @@ class Dataset:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one sample: (C, H, W), (D,) or (C, L)."""
+        """The shape of one sample: (C, H, W), (D,), (C, L), or (L,) of tokens."""
         return tuple(self.data.shape[1:])
 
     @property
@@ -116,6 +129,36 @@ class Dataset:
     @property
     def is_image(self) -> bool:
         return len(self.sample_shape) == 3
+
+    @property
+    def is_text(self) -> bool:
+        return bool(self.vocabulary)
+
+    @property
+    def is_sound(self) -> bool:
+        return self.sample_rate is not None
+
+    def decode(self, tokens: Tensor) -> list[str]:
+        """The texts of tokens (n, L) of this vocabulary, without the blanks at their ends."""
+        require(self.is_text, "data", self.name, "a data set of texts")
+        return decoded(tokens, self.vocabulary, self.joiner)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Tokens int64 (n, L) of `texts`, filled with blanks. Raises InputError for a text that is too long, and for
+        what the vocabulary does not hold."""
+        require(self.is_text, "data", self.name, "a data set of texts")
+        (length,) = self.sample_shape
+        tokens = torch.zeros(len(texts), length, dtype=torch.int64)
+        for row, text in zip(tokens, texts, strict=True):
+            words = text.split(self.joiner) if self.joiner else [*text]
+            if len(words) > length:
+                raise InputError(f"text: {text!r} is {len(words)} long; shorten it to {length}")
+            unseen = next((word for word in words if word not in self._tokens), None)
+            if unseen is not None:
+                known = len(self.vocabulary) - 1
+                raise InputError(f"text: {unseen!r} in {text!r} is not among the {known} known to {self.name}")
+            row[: len(words)] = torch.tensor([self._tokens[word] for word in words], dtype=torch.int64)
+        return tokens
 
     def __len__(self) -> int:
         return len(self.data)
@@ -139,6 +182,9 @@ class Dataset:
             label_names=self.label_names,
             attributes={key: column.to(device) for key, column in self.attributes.items()},
             attribute_names=self.attribute_names,
+            vocabulary=self.vocabulary,
+            joiner=self.joiner,
+            sample_rate=self.sample_rate,
         )
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Batch:
@@ -256,6 +302,29 @@ def _checked(data: Tensor) -> Tensor:
         require(bad == 0, "x", f"{bad} values that are NaN or infinite", "finite values only")
         return data.contiguous()
     return data.contiguous(memory_format=torch.channels_last)
+
+
+def _checked_text(tokens: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
+    """`tokens` as they are kept. Raises InputError for what can't be texts of `vocabulary`."""
+    require(vocabulary[0] == "", "vocabulary", vocabulary[0], 'the blank, "", first')
+    require(len(set(vocabulary)) == len(vocabulary), "vocabulary", f"{len(vocabulary)} tokens", "each token once")
+    shape = tuple(tokens.shape)
+    require(tokens.dtype == torch.int64 and len(shape) == 2, "tokens", f"{tokens.dtype} {shape}", "torch.int64 (N, L)")
+    require(tokens.numel() > 0, "tokens", shape, "at least one text, and no empty dimension")
+    low, high = (int(v) for v in torch.aminmax(tokens))
+    inside = low >= 0 and high < len(vocabulary)
+    require(inside, "tokens", f"{low} to {high}", f"values from 0 to {len(vocabulary) - 1}")
+    return tokens.contiguous()
+
+
+def decoded(tokens: Tensor, vocabulary: Sequence[str], joiner: str = "") -> list[str]:
+    """The texts of tokens (n, L), without the blanks at their ends."""
+    texts = []
+    for row in tokens.tolist():
+        while row and row[-1] == 0:
+            row.pop()
+        texts.append(joiner.join(vocabulary[token] for token in row))
+    return texts
 
 
 def _check_labels(what: str, labels: Tensor, length: int, classes: int) -> None:

@@ -252,3 +252,66 @@ def test_a_stream_on_a_gpu_equals_the_one_on_the_cpu_and_never_waits_within_an_e
         expected = next(host)
         assert torch.equal(batch.x.cpu(), expected.x)
         assert torch.equal(batch.labels.cpu(), expected.labels)
+
+
+# -- text and sound ----------------------------------------------------------------------------------------------------
+LETTERS = ("", "a", "b", "c")
+
+
+def texts(**changes) -> Dataset:
+    return Dataset("texts", torch.tensor([[1, 2, 3], [3, 0, 0], [2, 2, 0]]), **{"vocabulary": LETTERS} | changes)
+
+
+def test_texts_and_back():
+    dataset = texts()
+    assert dataset.is_text
+    assert not dataset.is_sound
+    assert dataset.sample_shape == (3,)
+    assert dataset.decode(dataset.data) == ["abc", "c", "bb"]
+    assert torch.equal(dataset.encode(["abc", "c", "bb"]), dataset.data)
+    batch = next(dataset.stream(3))
+    assert batch.x.dtype == torch.int64
+    assert sorted(dataset.decode(batch.x)) == ["abc", "bb", "c"]
+
+
+def test_words_are_joined_by_spaces():
+    dataset = texts(joiner=" ")
+    assert dataset.decode(dataset.data) == ["a b c", "c", "b b"]
+    assert torch.equal(dataset.encode(["a b c", "c", "b b"]), dataset.data)
+
+
+def test_a_copy_on_a_device_keeps_what_tokens_mean_and_the_sample_rate():
+    assert texts(joiner=" ").to("cpu").decode(torch.tensor([[1, 2, 0]])) == ["a b"]
+    assert Dataset("sounds", torch.zeros(2, 1, 8), sample_rate=16000).to("cpu").sample_rate == 16000
+
+
+def test_sounds_have_a_sample_rate():
+    dataset = Dataset("sounds", torch.zeros(2, 1, 8), sample_rate=16000)
+    assert dataset.is_sound
+    assert not dataset.is_text
+    assert not dataset.is_image
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: texts(vocabulary=("a", "b", "c", "d")), "vocabulary: 'a' is not allowed; expected the blank"),
+        (lambda: texts(vocabulary=("", "a", "b", "b")), "vocabulary: '4 tokens' is not allowed; expected each token"),
+        (lambda: texts(vocabulary=("", "a", "b")), "tokens: '0 to 3' is not allowed; expected values from 0 to 2"),
+        (lambda: Dataset("x", torch.zeros(2, 3), vocabulary=LETTERS), "tokens: 'torch.float32 (2, 3)' is not allowed"),
+        (lambda: Dataset("x", torch.zeros(0, 3).long(), vocabulary=LETTERS), "tokens: (0, 3) is not allowed"),
+        (lambda: texts().encode(["abca"]), "text: 'abca' is 4 long; shorten it to 3"),
+        (lambda: texts().encode(["ax"]), "text: 'x' in 'ax' is not among the 3 known to texts"),
+        (
+            lambda: numbered().decode(torch.zeros(1, 3).long()),
+            "data: 'mine' is not allowed; expected a data set of text",
+        ),
+        (lambda: Dataset("x", torch.zeros(2, 8), sample_rate=16000), "x: (2, 8) is not allowed; expected signals"),
+        (lambda: Dataset("x", torch.zeros(2, 1, 8), sample_rate=0), "sample_rate: 0 is not allowed"),
+    ],
+)
+def test_wrong_texts_and_sounds(make, message):
+    with pytest.raises(InputError) as error:
+        make()
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
