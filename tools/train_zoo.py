@@ -53,8 +53,8 @@ FAILURES = {
     "cgan-avatars": "Stray pixels at the edges of hair and hats, and now and then a mouth that has run into the chin.",
     "biggan-avatars": "Of the 64 samples above, three with a hat have a face washed out to white and blue, and some "
     "have no mouth. Colours of the background are paler than real ones.",
-    "r3gan-avatars": "Trained for too short a time: blurred or torn faces, half glasses, and far fewer kinds of faces "
-    "than there are real ones.",
+    "r3gan-avatars": "Eyes of two sizes, glasses that end in the air, hair that frays. Nearly every trait of the real "
+    "avatars turns up, but not in every combination: the training stopped long before its end.",
     "stylegan2-avatars": "Plain surfaces are blotchy and edges soft, where those of real avatars are exact. A few "
     "faces have glasses that run into the eyes, ragged hair, or one eye larger than the other.",
     "biggan-emoji": "Smileys and flags can be recognised; most of the others are blots in the colours and outlines of "
