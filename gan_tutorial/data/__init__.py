@@ -1,4 +1,4 @@
-"""What is real: toy densities, digits, avatars, emoji, your own pictures. `load(name)` gives any of them.
+"""What is real: toy densities, digits, avatars, emoji, poems, words, your own files. `load(name)` gives any of them.
 
 A finite set is a :class:`Dataset`, a toy an infinite :class:`Density`; both have `sample` and `stream`. Nothing heavy
 is imported before it is needed.
@@ -10,25 +10,26 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gan_tutorial.data import avatars, digits, download, emoji, folder, toy
+from gan_tutorial.data import avatars, digits, download, emoji, folder, text, toy
 from gan_tutorial.data.dataset import SPLITS, Batch, Dataset, Stream
 from gan_tutorial.data.toy import Density, from_points
 from gan_tutorial.errors import InputError, unknown
 
 __all__ = ["Batch", "Dataset", "Density", "Description", "Stream", "describe", "from_points", "load", "names"]
 
-FOLDER = "folder:"
+# What a name can begin with that goes on with a path, and the data set that it stands for.
+PATHS = {"folder:": "folder:PATH", "text:": "text:PATH"}
 
 
 class Description(NamedTuple):
     """What a data set is, known without loading it; `str()` gives one line."""
 
     name: str
-    kind: str  # "points" or "images"
+    kind: str  # "points", "images", "text" or "sound"
     summary: str
-    samples: int | None  # all splits together; None: without end (points), or told only by the folder
-    shape: tuple[int, ...]  # of one sample, with the default options
-    classes: int | None  # 0 if unlabelled; None: told only by the folder
+    samples: int | None  # all splits together; None: without end (points), or told only by the files
+    shape: tuple[int, ...]  # of one sample, with the default options; () if only the file tells
+    classes: int | None  # 0 if unlabelled; None: told only by the files
     download: bool  # whether the first use needs a network
 
     def __str__(self) -> str:
@@ -48,7 +49,10 @@ _LOADERS: dict[str, Callable[..., Dataset | Density]] = {
     "mnist": digits.mnist,
     "avatars": avatars.avatars,
     "emoji": emoji.emoji,
+    "poems": text.poems,
+    "words": text.words,
     "folder:PATH": folder.images,
+    "text:PATH": text.lines,
     "mnist-full": download.mnist_full,
     "fashion-mnist": download.fashion_mnist,
     "cifar10": download.cifar10,
@@ -69,7 +73,10 @@ _DESCRIPTIONS = {
         Description("mnist", "images", "5,000 of MNIST's digits", 5_000, (1, 28, 28), 10, False),
         Description("avatars", "images", "pixel-art faces with attributes", 12_000, (3, 16, 16), 4, False),
         Description("emoji", "images", "Noto's emoji in nine groups", 1_852, (3, 64, 64), 9, False),
+        Description("poems", "text", "Chinese quatrains, a character a token", 10_574, (20,), 0, False),
+        Description("words", "text", "English words, a letter a token", 59_725, (12,), 0, False),
         Description("folder:PATH", "images", "your own pictures", None, (3, 64, 64), None, False),
+        Description("text:PATH", "text", "the lines of your own text file", None, (), 0, False),
         Description("mnist-full", "images", "all of MNIST's digits", 70_000, (1, 28, 28), 10, True),
         Description("fashion-mnist", "images", "photographs of clothes", 70_000, (1, 28, 28), 10, True),
         Description("cifar10", "images", "small photographs of ten things", 60_000, (3, 32, 32), 10, True),
@@ -78,7 +85,7 @@ _DESCRIPTIONS = {
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `load` knows; "folder:PATH" stands for any folder."""
+    """Every name that `load` knows; the PATH in some stands for your own."""
     return tuple(_LOADERS)
 
 
@@ -92,7 +99,8 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
 
     Splits are fixed, and stratified by label (a folder's: by file name). A toy is infinite and the same in every split.
     The options depend on the data set: `load("ring-8", std=0.1)`, `load("mnist", size=32)`,
-    `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("folder:photos", size=128)`. Raises InputError for
+    `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("folder:photos", size=128)`,
+    `load("text:names.txt", unit="words")`. Raises InputError for
     an unknown name, split or option, and for a value that an option can't take.
     """
     key = _key(name)
@@ -103,8 +111,8 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
     for option in options:
         if option not in allowed:
             raise InputError(f"{key}: the option {option!r} is not known; allowed: {', '.join(allowed) or 'none'}")
-    if key == "folder:PATH":
-        return loader(name.removeprefix(FOLDER), split, **options)
+    if key in PATHS.values():
+        return loader(name.partition(":")[2], split, **options)
     return loader(**options) if key in _TOYS else loader(split, **options)
 
 
@@ -112,8 +120,9 @@ _TOYS = frozenset(name for name, found in _DESCRIPTIONS.items() if found.kind ==
 
 
 def _key(name: str) -> str:
-    if isinstance(name, str) and name.startswith(FOLDER):
-        return "folder:PATH"
+    own = next((key for start, key in PATHS.items() if isinstance(name, str) and name.startswith(start)), None)
+    if own is not None:
+        return own
     if name not in _LOADERS:
         raise unknown("data", name, _LOADERS)
     return name

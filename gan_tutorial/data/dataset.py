@@ -148,7 +148,7 @@ class Dataset:
         what the vocabulary does not hold."""
         require(self.is_text, "data", self.name, "a data set of texts")
         (length,) = self.sample_shape
-        tokens = torch.zeros(len(texts), length, dtype=torch.int64)
+        tokens = np.zeros((len(texts), length), np.int64)
         for row, text in zip(tokens, texts, strict=True):
             words = text.split(self.joiner) if self.joiner else [*text]
             if len(words) > length:
@@ -157,8 +157,8 @@ class Dataset:
             if unseen is not None:
                 known = len(self.vocabulary) - 1
                 raise InputError(f"text: {unseen!r} in {text!r} is not among the {known} known to {self.name}")
-            row[: len(words)] = torch.tensor([self._tokens[word] for word in words], dtype=torch.int64)
-        return tokens
+            row[: len(words)] = [self._tokens[word] for word in words]
+        return torch.from_numpy(tokens)
 
     def __len__(self) -> int:
         return len(self.data)

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from gan_tutorial.errors import unknown
+from gan_tutorial.errors import require, unknown
 from gan_tutorial.models import biggan, dcgan, mlp, r3gan, stylegan2
 
 MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
@@ -23,6 +23,7 @@ MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
     "stylegan2": stylegan2.build,
     "r3gan": r3gan.build,
 }
+TEXT = "vocabulary"  # the argument of models that write text: how many tokens there are
 
 
 def options(name: str) -> dict[str, Any]:
@@ -30,12 +31,14 @@ def options(name: str) -> dict[str, Any]:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     parameters = inspect.signature(MODELS[name]).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "num_classes"}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("num_classes", TEXT)}
 
 
-def build(name: str, sample_shape: tuple[int, ...], num_classes: int = 0, **chosen: Any) -> dict[str, nn.Module]:
+def build(
+    name: str, sample_shape: tuple[int, ...], num_classes: int = 0, vocabulary: int = 0, **chosen: Any
+) -> dict[str, nn.Module]:
     """The networks of the model called `name` for samples of `sample_shape`, freshly initialised; with `num_classes`
-    both depend on a class.
+    both depend on a class. `vocabulary` is how many tokens a text may hold, 0 for what is no text.
 
     Raises :class:`~gan_tutorial.errors.InputError` for an unknown model or option, or an option out of its range.
     """
@@ -43,4 +46,8 @@ def build(name: str, sample_shape: tuple[int, ...], num_classes: int = 0, **chos
     for option in chosen:
         if option not in known:
             raise unknown(f"option of model {name!r}", option, known)
-    return MODELS[name](tuple(sample_shape), num_classes=num_classes, **chosen)
+    writes = TEXT in inspect.signature(MODELS[name]).parameters
+    wanted = "one for texts, such as 'seqgan'" if vocabulary else "another one: this one writes texts, the data are none"
+    require(writes == (vocabulary > 0), "model", name, wanted)
+    text = {TEXT: vocabulary} if writes else {}
+    return MODELS[name](tuple(sample_shape), num_classes=num_classes, **text, **chosen)

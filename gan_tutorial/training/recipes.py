@@ -73,10 +73,10 @@ class Recipe:
     sample_every: int = 250
 
     def __post_init__(self) -> None:
-        for name, known in (("data", data.names()), ("model", models.MODELS), ("algorithm", ALGORITHMS)):
-            value = getattr(self, name)
-            if value not in known and not (name == "data" and value.startswith("folder:")):
-                raise unknown(name, value, known)
+        data.describe(self.data)
+        for name, known in (("model", models.MODELS), ("algorithm", ALGORITHMS)):
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
         wanted = ALGORITHMS[self.algorithm].Settings
         given = type(self.settings)
         require(given is wanted, "settings", given.__name__, f"{wanted.__name__}, for {self.algorithm!r}")

@@ -113,7 +113,8 @@ class Trainer:
         require(plain, "augment", r.augment, f"'none', since {self.dataset.name} holds no images")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(of_networks)
-            nets = networks or models.build(r.model, self.dataset.sample_shape, self._classes(), **r.model_options)
+            shape, words = self.dataset.sample_shape, len(getattr(self.dataset, "vocabulary", ()))
+            nets = networks or models.build(r.model, shape, self._classes(), words, **r.model_options)
         layout = torch.channels_last if self.dataset.is_image else torch.preserve_format
         self.networks = {
             role: net.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
