@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +48,11 @@ errors = Console(stderr=True, highlight=False)
 NOTEBOOK = "05_training_loop.ipynb"
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
 Samples = Annotated[int, typer.Option(help="how many samples")]
+ENDINGS = (".png", ".txt", ".wav")  # of files of samples
+SampleFile = Annotated[
+    Path | None,
+    typer.Option("--out", help="file to write, new: PNG, for texts TXT, for sounds WAV or PNG; default: samples.*"),
+]
 Picture = Annotated[Path, typer.Option("--out", help="PNG file to write; it must not exist")]
 Label = Annotated[str | None, typer.Option(metavar="CLASS", help="draw only this class, by name or number")]
 Model = Annotated[str, typer.Argument(help="a name that 'gan-tutorial zoo list' shows")]
@@ -99,8 +104,8 @@ def train(
                 step = metrics["step"]
                 if first and (step % chosen.sample_every == 0 or step == total):
                     samples.mkdir(exist_ok=True)
-                    picture = plots.samples_png(trainer.sample(64), trainer.dataset)
-                    write_atomically(samples / f"step-{step:06d}.png", picture)
+                    for ending, content in plots.sample_files(trainer.sample(64), trainer.dataset).items():
+                        write_atomically(samples / f"step-{step:06d}{ending}", content)
                 progress.update(task, completed=step)
                 if first and step % 20 == 0:  # reading a loss waits for the device: seldom
                     progress.update(task, losses=_losses(metrics))
@@ -127,7 +132,7 @@ def train(
 def sample(
     run: Annotated[Path, typer.Argument(help="a run's folder")],
     n: Samples = 64,
-    path: Picture = Path("samples.png"),
+    path: SampleFile = None,
     seed: Annotated[int, typer.Option(help="of the latents")] = 0,
     label: Label = None,
     device: Device = "auto",
@@ -136,11 +141,15 @@ def sample(
     from gan_tutorial import plots
     from gan_tutorial.training import Trainer
 
-    _check_picture(n, path)
+    _check_n(n)
+    if path is not None:
+        _check_path(path, ENDINGS)
     trainer = Trainer.load(run, device=device)
     labels = _labels(label, trainer.dataset.label_names if trainer.recipe.conditional else (), n)
-    picture = plots.samples_png(trainer.sample(n, seed=seed, labels=labels), trainer.dataset)
-    _write(path, picture)
+    files = plots.sample_files(trainer.sample(n, seed=seed, labels=labels), trainer.dataset)
+    path = Path("samples" + next(iter(files))) if path is None else path
+    _check_path(path, files)
+    _write(path, files[path.suffix.lower()])
     out.print(f"{n} samples of step {trainer.step} are in '{path}'", soft_wrap=True)
 
 
@@ -193,7 +202,8 @@ def zoo_sample(
     from gan_tutorial import plots
     from gan_tutorial import zoo as models
 
-    _check_picture(n, path)
+    _check_n(n)
+    _check_path(path, [".png"])
     labels = _labels(label, models.entry(name).class_names, n)
     _write(path, plots.png(plots.image_grid(models.sample(name, n, seed=seed, labels=labels, psi=psi))))
     out.print(f"{n} samples of {name} are in '{path}'", soft_wrap=True)
@@ -221,7 +231,7 @@ def show_recipes(name: Annotated[str | None, typer.Argument(help="show every fie
         return
     table = Table("recipe", "data", "model", "loss", "steps", "what it is", box=SIMPLE_HEAD)
     for r in recipes().values():
-        table.add_row(r.name, r.data, r.model, r.settings.loss, str(r.steps), r.summary)
+        table.add_row(r.name, r.data, r.model, getattr(r.settings, "loss", r.algorithm), str(r.steps), r.summary)
     out.print(table)
 
 
@@ -317,10 +327,13 @@ def _pairs(changes: list[str]) -> dict[str, Any]:
     return pairs
 
 
-def _check_picture(n: int, path: Path) -> None:
+def _check_n(n: int) -> None:
     require(1 <= n <= 10_000, "n", n, "an integer from 1 to 10000")
+
+
+def _check_path(path: Path, endings: Iterable[str]) -> None:
     require(not path.exists(), "out", str(path), "a file that does not exist yet")
-    require(path.suffix.lower() == ".png", "out", str(path), "a name that ends in .png")
+    require(path.suffix.lower() in endings, "out", str(path), f"a name that ends in {' or '.join(endings)}")
 
 
 def _write(path: Path, picture: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import wave
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from PIL import Image
 from torch import Tensor
 
 from gan_tutorial.errors import require, require_integer
+from gan_tutorial.metrics.audio import FLOOR, log_mel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 REAL, FAKE, GENERATOR, DISCRIMINATOR = "#000000", "#D55E00", "#D55E00", "#0072B2"
+
+SOUNDS = 64  # on one sheet; more would be too small to see
+GAP = 0.1  # seconds of silence between two sounds in one file
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -64,12 +69,77 @@ def scatter(real: Tensor, fake: Tensor, extent: float) -> Figure:
     return figure
 
 
-def samples_png(samples: Tensor, dataset: Any) -> bytes:
-    """PNG of samples beside nothing but themselves (images) or over real points (2-D data)."""
+def spectrograms(x: Tensor, rate: int, *, columns: int | None = None) -> Figure:
+    """Sounds (N, 1, L) in [-1, 1]: each as a waveform over its log-mel spectrogram, one scale for all.
+
+    The waveform's axis reaches from -1 to 1; colours from -60 dB (dark) to 0; time runs to the right, in seconds.
+
+    Args:
+        rate: samples a second.
+        columns: clips in a row; default: as square a sheet as possible, at most eight.
+    """
+    from matplotlib.figure import Figure
+
+    x = x.detach().float().cpu()
+    levels = log_mel(x, rate).numpy()  # raises InputError for other shapes
+    n, _, length = x.shape
+    columns = columns or min(8, math.ceil(math.sqrt(n)))
+    require_integer("columns", columns, 1)
+    rows = math.ceil(n / columns)
+    figure = Figure(figsize=(1.6 * columns, 1.8 * rows), layout="constrained")
+    axes: Any = figure.subplots(2 * rows, columns, squeeze=False, sharex=True, height_ratios=[2, 3] * rows)
+    seconds = np.arange(length) / rate
+    for k in range(rows * columns):
+        above, below = axes[2 * (k // columns) : 2 * (k // columns) + 2, k % columns]
+        for axis in (above, below):
+            axis.set_axis_off()
+        if k >= n:
+            continue
+        above.plot(seconds, x[k, 0].numpy(), color=REAL, linewidth=0.4)
+        above.set(xlim=(0, length / rate), ylim=(-1, 1))
+        extent = (0, length / rate, 0, 1)
+        below.imshow(levels[k], origin="lower", aspect="auto", vmin=FLOOR, vmax=0, cmap="magma", extent=extent)
+    return figure
+
+
+def wav(x: Tensor, rate: int) -> bytes:
+    """A WAV file, 16 bits, mono, of sounds (N, 1, L), one after the other with 0.1 s of silence in between, or of one,
+    (1, L) or (L,). Values are clipped to [-1, 1]; NaN becomes silence.
+
+    Raises InputError for another shape and for a rate outside 1,000 to 384,000.
+    """
+    require_integer("rate", rate, 1000, 384_000)
+    shape = tuple(x.shape)
+    fits = 1 <= len(shape) <= 3 and x.numel() > 0 and all(side == 1 for side in shape[-2:-1])
+    require(fits, "x", shape, "sounds (N, 1, L), (1, L) or (L,), at least one sample")
+    clips = torch.nan_to_num(x.detach().float().reshape(-1, shape[-1]), 0, 1, -1).clamp(-1, 1)
+    if len(clips) > 1:
+        clips = torch.nn.functional.pad(clips, [0, round(GAP * rate)])
+    samples = (clips.flatten() * 32767).round().to(torch.int16).cpu().numpy().astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return buffer.getvalue()
+
+
+def sample_files(samples: Tensor, dataset: Any) -> dict[str, bytes]:
+    """What a file of samples of `dataset`'s kind holds, by the ending of its name; the first is the usual one.
+
+    Images: ".png", a contact sheet; points: ".png", over real ones; texts: ".txt", one a line; sounds: ".wav", one
+    after the other, and ".png", waveforms and spectrograms of the first 64.
+    """
+    if dataset.is_text:
+        return {".txt": "".join(f"{text}\n" for text in dataset.decode(samples)).encode()}
+    if dataset.is_sound:
+        rate = dataset.sample_rate
+        return {".wav": wav(samples, rate), ".png": png(spectrograms(samples[:SOUNDS], rate))}
     if dataset.is_image:
-        return png(image_grid(samples))
+        return {".png": png(image_grid(samples))}
     rng = torch.Generator().manual_seed(0)
-    return png(scatter(dataset.sample(len(samples), rng).x, samples, dataset.extent))
+    return {".png": png(scatter(dataset.sample(len(samples), rng).x, samples, dataset.extent))}
 
 
 def png(picture: Image.Image | Figure) -> bytes:

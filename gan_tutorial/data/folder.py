@@ -7,7 +7,7 @@ import hashlib
 import os
 import warnings
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -68,10 +68,10 @@ def images(
     require_integer("workers", workers, 0, 64)
     require(bool(path), "folder", path, "a path, as in 'folder:photos'")
     root = Path(path).expanduser()
-    files = _listed(root)
+    files = listed("folder", root, SUFFIXES, "pictures")
     groups = sorted({file.split("/")[0] for file in files})
     label_names = tuple(groups) if len(groups) > 1 and all("/" in file for file in files) else ()
-    chosen = [file for file in files if split == "all" or _is_test(file) == (split == "test")]
+    chosen = [file for file in files if split == "all" or is_test(file) == (split == "test")]
     if not chosen:
         raise InputError(f"folder: none of the {len(files)} pictures in {path!r} is in the split {split!r}; use 'all'")
     pictures = Pictures(root, chosen, size, channels)
@@ -256,27 +256,29 @@ class Pictures:
             )
 
 
-def _listed(root: Path) -> list[str]:
-    """The pictures below `root`, sorted, as paths with "/" relative to it."""
+def listed(parameter: str, root: Path, suffixes: Iterable[str], what: str) -> list[str]:
+    """The files below `root` that end in one of `suffixes`, sorted, as paths with "/" relative to it; without hidden
+    ones, and not from linked folders. Errors begin with `parameter` and call them `what`."""
     if not root.exists():
-        raise InputError(f"folder: {str(root)!r} does not exist")
+        raise InputError(f"{parameter}: {str(root)!r} does not exist")
     if not root.is_dir():
-        raise InputError(f"folder: {str(root)!r} is a file; give the folder that holds it")
+        raise InputError(f"{parameter}: {str(root)!r} is a file; give the folder that holds it")
 
     def fail(error: OSError) -> None:
-        raise InputError(f"folder: {error.filename!r} can't be listed ({error.strerror})")
+        raise InputError(f"{parameter}: {error.filename!r} can't be listed ({error.strerror})")
 
     files = []
     for folder, below, names in os.walk(root, onerror=fail):
         below[:] = [name for name in below if not name.startswith((".", "__MACOSX"))]
-        chosen = (name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
+        chosen = (name for name in names if not name.startswith(".") and Path(name).suffix.lower() in suffixes)
         files += [(Path(folder) / name).relative_to(root).as_posix() for name in chosen]
     if not files:
-        raise InputError(f"folder: {str(root)!r} holds no pictures ({', '.join(s[1:] for s in SUFFIXES)})")
+        raise InputError(f"{parameter}: {str(root)!r} holds no {what} ({', '.join(s[1:] for s in suffixes)})")
     return sorted(files)
 
 
-def _is_test(file: str) -> bool:
+def is_test(file: str) -> bool:
+    """Whether the file at this path below its folder is in the test split: one in ten, by a hash of the path."""
     digest = hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % 10 == 0
 

@@ -28,7 +28,7 @@ class Density:
     in [-extent, extent]^2.
     """
 
-    is_image = False
+    is_image = is_text = is_sound = False
     sample_shape = (2,)
     split = "all"
 
