@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, systems, torchgan
+from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, rollouts, systems, torchgan
 from benchmarks.options import Options
 
 COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
@@ -26,6 +26,8 @@ COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "toys": overhead.run_toys,
     "many": partial(many.run, toy="gan-lab"),
     "many-ring": partial(many.run, toy="ring-mlp"),
+    "rollouts": rollouts.run,
+    "rollouts-small": partial(rollouts.run, vocabulary=50),
     "imports": imports.run,
     "accelerator": accelerator.run,
 }

@@ -1,9 +1,22 @@
 """The update rules, one a file. Each takes batches and returns its metrics; it never prints, plots, logs or saves."""
 
+from typing import Any
+
 from gan_tutorial.algorithms.biggan import BigGAN, BigGANSettings
 from gan_tutorial.algorithms.gan import GAN, GANSettings
+from gan_tutorial.algorithms.seqgan import SeqGAN, SeqGANSettings
 from gan_tutorial.algorithms.stylegan2 import StyleGAN2, StyleGAN2Settings
 
-ALGORITHMS: dict[str, type[GAN]] = {"gan": GAN, "stylegan2": StyleGAN2, "biggan": BigGAN}
+ALGORITHMS: dict[str, type[Any]] = {"gan": GAN, "stylegan2": StyleGAN2, "biggan": BigGAN, "seqgan": SeqGAN}
 
-__all__ = ["ALGORITHMS", "GAN", "BigGAN", "BigGANSettings", "GANSettings", "StyleGAN2", "StyleGAN2Settings"]
+__all__ = [
+    "ALGORITHMS",
+    "GAN",
+    "BigGAN",
+    "BigGANSettings",
+    "GANSettings",
+    "SeqGAN",
+    "SeqGANSettings",
+    "StyleGAN2",
+    "StyleGAN2Settings",
+]

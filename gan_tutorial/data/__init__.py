@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gan_tutorial.data import avatars, digits, download, emoji, folder, text, toy
+from gan_tutorial.data import avatars, digits, download, emoji, folder, oracle, sound, sound_folder, text, toy
 from gan_tutorial.data.dataset import SPLITS, Batch, Dataset, Stream
 from gan_tutorial.data.toy import Density, from_points
 from gan_tutorial.errors import InputError, unknown
@@ -18,7 +18,7 @@ from gan_tutorial.errors import InputError, unknown
 __all__ = ["Batch", "Dataset", "Density", "Description", "Stream", "describe", "from_points", "load", "names"]
 
 # What a name can begin with that goes on with a path, and the data set that it stands for.
-PATHS = {"folder:": "folder:PATH", "text:": "text:PATH"}
+PATHS = {"folder:": "folder:PATH", "text:": "text:PATH", "audio:": "audio:PATH"}
 
 
 class Description(NamedTuple):
@@ -51,8 +51,12 @@ _LOADERS: dict[str, Callable[..., Dataset | Density]] = {
     "emoji": emoji.emoji,
     "poems": text.poems,
     "words": text.words,
+    "oracle": oracle.oracle,
+    "drums": sound.drums,
+    "tones": sound.tones,
     "folder:PATH": folder.images,
     "text:PATH": text.lines,
+    "audio:PATH": sound_folder.sounds,
     "mnist-full": download.mnist_full,
     "fashion-mnist": download.fashion_mnist,
     "cifar10": download.cifar10,
@@ -75,8 +79,12 @@ _DESCRIPTIONS = {
         Description("emoji", "images", "Noto's emoji in nine groups", 1_852, (3, 64, 64), 9, False),
         Description("poems", "text", "Chinese quatrains, a character a token", 10_574, (20,), 0, False),
         Description("words", "text", "English words, a letter a token", 59_725, (12,), 0, False),
+        Description("oracle", "text", "what an LSTM with random weights writes", None, (20,), 0, False),
+        Description("drums", "sound", "six kinds of drum, made of formulas", 3_000, (1, 16_384), 6, False),
+        Description("tones", "sound", "chirps and plucked strings", 1_500, (1, 16_384), 3, False),
         Description("folder:PATH", "images", "your own pictures", None, (3, 64, 64), None, False),
         Description("text:PATH", "text", "the lines of your own text file", None, (), 0, False),
+        Description("audio:PATH", "sound", "your own WAV and FLAC files", None, (1, 16_384), None, False),
         Description("mnist-full", "images", "all of MNIST's digits", 70_000, (1, 28, 28), 10, True),
         Description("fashion-mnist", "images", "photographs of clothes", 70_000, (1, 28, 28), 10, True),
         Description("cifar10", "images", "small photographs of ten things", 60_000, (3, 32, 32), 10, True),
@@ -99,9 +107,9 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
 
     Splits are fixed, and stratified by label (a folder's: by file name). A toy is infinite and the same in every split.
     The options depend on the data set: `load("ring-8", std=0.1)`, `load("mnist", size=32)`,
-    `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("folder:photos", size=128)`,
-    `load("text:names.txt", unit="words")`. Raises InputError for
-    an unknown name, split or option, and for a value that an option can't take.
+    `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("drums", length=4096)`,
+    `load("folder:photos", size=128)`, `load("text:names.txt", unit="words")`, `load("audio:recordings", rate=16000)`.
+    Raises InputError for an unknown name, split or option, and for a value that an option can't take.
     """
     key = _key(name)
     if split not in SPLITS:

@@ -154,7 +154,7 @@ class Look:
     def __init__(self, trainer: Trainer) -> None:
         real: Any = trainer.dataset
         shown = real.is_image or tuple(real.sample_shape) == (2,)
-        require(shown, "data", real.name, "points in the plane or images; the lab can't draw others")
+        require(shown, "data", real.name, "points or images; TextLab and SoundLab show texts and sounds")
         plain = trainer.algorithm.num_classes == 0
         require(plain, "conditional", True, "false: the lab shows networks that depend on no class")
         self.trainer, self.data = trainer, real

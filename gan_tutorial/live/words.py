@@ -1,4 +1,5 @@
-"""Every text of the lab's page, of exported runs, of the latent explorer and the gallery, in each language they speak.
+"""Every text of the lab's page, of exported runs, of the latent explorer, of the gallery and of the small labs for text
+and sound, in each language they speak.
 
 An entry is a plain dictionary that goes to the page as it is. What stands in braces is filled in there.
 """
@@ -962,9 +963,139 @@ GALLERY: dict[str, dict[str, Any]] = {
 }
 
 
+# The small lab for text.
+TEXT_LAB: dict[str, dict[str, Any]] = {
+    "en": {
+        # Buttons, each with what it does; the others are the lab's.
+        "step": "Step",
+        "step_tip": "One step of the phase that the run is in",
+        "reset_tip": "New networks from the same seed",
+        "busy": "A cell is training this lab; wait until it is done",
+        # The numbers.
+        "states_name": "state",
+        "states": {"idle": "ready", "playing": "training", "paused": "paused", "failed": "stopped by an error"},
+        "step_name": "step",
+        "phase": "phase",
+        "phases": {
+            "mle": "maximum likelihood",
+            "d_pretraining": "pretraining of D",
+            "adversarial": "adversarial rounds",
+        },
+        "progress": "{phase}, {made} of {steps}",
+        "progress_open": "{phase}, {made}",
+        "metrics": {"nll": "loss of a token", "d_loss": "D loss", "reward": "reward"},
+        "curves": {"nll": "Loss of a token (maximum likelihood)", "reward": "Mean reward", "d_loss": "D loss"},
+        "caption_curve": "{name}: {last}",
+        "alt_curve": "{name} from step {first_step} to {last_step}: between {low} and {high}, at last {last}",
+        # Settings, each with what it changes.
+        "temperature": "Temperature",
+        "temperature_tip": "Below 1, likely tokens become likelier; above 1, unlikely ones do",
+        "beginning": "A text begins with",
+        "beginning_tip": "Type a beginning to see what G would go on with",
+        "placeholder": "nothing yet",
+        # What is shown.
+        "samples": "What G writes, always from the same random numbers",
+        "empty": "(empty)",
+        "end": "(end)",
+        "space": "(space)",
+        "legend": "The colour behind a token is its reward: what D thinks of texts that begin so and that G completes, "
+        "{n} for each beginning. Blue: D takes them for real. Orange: for written by G. No colour: D can't tell. "
+        "The number is the mean over the text, from 0 (written by G) to 1 (real).",
+        "legend_later": "Colours come as soon as D has learned: they are its reward of each token.",
+        "legend_none": "There are no colours: in this run no D is trained.",
+        "next": "What may come after “{beginning}”, at this temperature",
+        "next_first": "What may come first, at this temperature",
+        "alt": "Texts that G writes at step {step} ({phase}): {texts}",
+    },
+    "zh": {
+        "step": "单步",
+        "step_tip": "按当前阶段训练一步",
+        "reset_tip": "用相同的种子重新建立网络",
+        "busy": "有单元格正在训练这个实验室，请等它结束",
+        "states_name": "状态",
+        "states": {"idle": "就绪", "playing": "训练中", "paused": "已暂停", "failed": "因错误停止"},
+        "step_name": "步数",
+        "phase": "阶段",
+        "phases": {"mle": "最大似然", "d_pretraining": "D 的预训练", "adversarial": "对抗训练"},
+        "progress": "{phase}，第 {made} / {steps} 步",
+        "progress_open": "{phase}，第 {made} 步",
+        "metrics": {"nll": "每个词元的损失", "d_loss": "D 的损失", "reward": "奖励"},
+        "curves": {"nll": "每个词元的损失（最大似然）", "reward": "平均奖励", "d_loss": "D 的损失"},
+        "caption_curve": "{name}：{last}",
+        "alt_curve": "{name}，第 {first_step} 至 {last_step} 步：在 {low} 与 {high} 之间，最后为 {last}",
+        "temperature": "温度",
+        "temperature_tip": "小于 1 时，可能的词元更可能；大于 1 时，不太可能的词元更可能",
+        "beginning": "文本的开头",
+        "beginning_tip": "输入一个开头，看 G 会怎样接下去",
+        "placeholder": "尚无内容",
+        "samples": "G 写出的文本，始终使用相同的随机数",
+        "empty": "（空）",
+        "end": "（结束）",
+        "space": "（空格）",
+        "legend": "词元背后的颜色是它的奖励：D 怎样看待以此开头、由 G 续完的文本，每个开头续写 {n} 次。"
+        "蓝色：D 认为是真实的。橙色：D 认为是 G 写的。无色：D 分不清。"
+        "数字是整个文本的平均值，从 0（G 写的）到 1（真实的）。",
+        "legend_later": "D 开始学习后就会出现颜色：它们是 D 给每个词元的奖励。",
+        "legend_none": "没有颜色：这次训练不训练 D。",
+        "next": "在此温度下，“{beginning}”之后可能出现什么",
+        "next_first": "在此温度下，开头可能出现什么",
+        "alt": "第 {step} 步（{phase}）时 G 写出的文本：{texts}",
+    },
+}
+
+# The small lab for sound.
+SOUND_LAB: dict[str, dict[str, Any]] = {
+    "en": {
+        # Buttons, each with what it does; the others are the lab's.
+        "step": "Step",
+        "step_tip": "One training step: D and G in turn",
+        "reset_tip": "New networks from the same seed",
+        "busy": "A cell is training this lab; wait until it is done",
+        # The numbers.
+        "states_name": "state",
+        "states": {"idle": "ready", "playing": "training", "paused": "paused", "failed": "stopped by an error"},
+        "step_name": "step",
+        "metrics": {"d_loss": "D loss", "g_loss": "G loss", "spectral_distance": "spectral distance"},
+        "distance_value": "{distance:.1f} dB (between real sounds: {floor:.1f} dB)",
+        "curves": {"d_loss": "D loss", "g_loss": "G loss", "spectral_distance": "Spectral distance in dB"},
+        "caption_curve": "{name}: {last}",
+        "alt_curve": "{name} from step {first_step} to {last_step}: between {low} and {high}, at last {last}",
+        # What is shown.
+        "title_fake": "What G makes, always from the same latents: waveform above, spectrogram below",
+        "title_real": "Real sounds",
+        "label_fake": "Clip {n} of G",
+        "label_real": "Real clip {n}",
+        "alt_fake": "Waveforms and spectrograms of {n} clips that G makes.",
+        "alt_real": "Waveforms and spectrograms of {n} real clips.",
+        "alt": "Waveforms and spectrograms of {n} clips that G makes at step {step}, and below them of {n} real ones.",
+    },
+    "zh": {
+        "step": "单步",
+        "step_tip": "训练一步：D 和 G 依次更新",
+        "reset_tip": "用相同的种子重新建立网络",
+        "busy": "有单元格正在训练这个实验室，请等它结束",
+        "states_name": "状态",
+        "states": {"idle": "就绪", "playing": "训练中", "paused": "已暂停", "failed": "因错误停止"},
+        "step_name": "步数",
+        "metrics": {"d_loss": "D 的损失", "g_loss": "G 的损失", "spectral_distance": "频谱距离"},
+        "distance_value": "{distance:.1f} dB（真实声音之间：{floor:.1f} dB）",
+        "curves": {"d_loss": "D 的损失", "g_loss": "G 的损失", "spectral_distance": "频谱距离（dB）"},
+        "caption_curve": "{name}：{last}",
+        "alt_curve": "{name}，第 {first_step} 至 {last_step} 步：在 {low} 与 {high} 之间，最后为 {last}",
+        "title_fake": "G 生成的声音，始终使用相同的潜变量：上为波形，下为频谱图",
+        "title_real": "真实声音",
+        "label_fake": "G 的片段 {n}",
+        "label_real": "真实片段 {n}",
+        "alt_fake": "G 生成的 {n} 个片段的波形与频谱图。",
+        "alt_real": "{n} 个真实片段的波形与频谱图。",
+        "alt": "第 {step} 步时 G 生成的 {n} 个片段的波形与频谱图，下方是 {n} 个真实片段的。",
+    },
+}
+
+
 def words(language: str, catalogue: dict[str, dict[str, Any]] = CATALOGUE) -> dict[str, Any]:
-    """All texts in a language, a key of :data:`CATALOGUE`, or of :data:`EXPLORER` or :data:`GALLERY`. Raises InputError
-    for any other."""
+    """All texts in a language, a key of :data:`CATALOGUE`, :data:`EXPLORER`, :data:`GALLERY`, :data:`TEXT_LAB` or
+    :data:`SOUND_LAB`. Raises InputError for any other."""
     if language not in catalogue:
         raise unknown("language", language, catalogue)
     return catalogue[language]

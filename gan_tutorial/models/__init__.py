@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from gan_tutorial.errors import require, unknown
-from gan_tutorial.models import biggan, dcgan, mlp, r3gan, stylegan2
+from gan_tutorial.models import biggan, dcgan, mlp, r3gan, seqgan, stylegan2, wavegan
 
 MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
     "mlp": mlp.build,
@@ -22,6 +22,8 @@ MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
     "biggan": biggan.build,
     "stylegan2": stylegan2.build,
     "r3gan": r3gan.build,
+    "seqgan": seqgan.build,
+    "wavegan": wavegan.build,
 }
 TEXT = "vocabulary"  # the argument of models that write text: how many tokens there are
 
@@ -47,7 +49,7 @@ def build(
         if option not in known:
             raise unknown(f"option of model {name!r}", option, known)
     writes = TEXT in inspect.signature(MODELS[name]).parameters
-    wanted = "one for texts, such as 'seqgan'" if vocabulary else "another one: this one writes texts, the data are none"
+    wanted = "one for texts, such as 'seqgan'" if vocabulary else "another one, since the data are no texts"
     require(writes == (vocabulary > 0), "model", name, wanted)
     text = {TEXT: vocabulary} if writes else {}
     return MODELS[name](tuple(sample_shape), num_classes=num_classes, **text, **chosen)

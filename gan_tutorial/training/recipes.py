@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gan_tutorial import data, models
-from gan_tutorial.algorithms import ALGORITHMS, BigGANSettings, GANSettings, StyleGAN2Settings
+from gan_tutorial.algorithms import ALGORITHMS, BigGANSettings, GANSettings, SeqGANSettings, StyleGAN2Settings
 from gan_tutorial.augment import KINDS, Augmentation
 from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
 
@@ -56,7 +56,7 @@ class Recipe:
     data_options: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str = "gan"
-    settings: GANSettings = field(default_factory=GANSettings)
+    settings: Any = field(default_factory=GANSettings)
     conditional: bool = False
     augment: str = "none"
     augment_target: float = 0.6
@@ -193,6 +193,20 @@ _STYLE_SETTINGS = StyleGAN2Settings(lr_g=2.5e-3, lr_d=2.5e-3, beta1=0.0, beta2=0
 
 _R3_SETTINGS = GANSettings(loss="relativistic", lr_g=5e-4, lr_d=5e-4, beta1=0.0, beta2=0.99, r1=2.0, r2=2.0)
 
+# Of texts, smaller than the paper's: a D that sees few fakes often learns them by heart, so it sees many once.
+_SEQUENCES = SeqGANSettings(
+    mle_steps=5000,
+    lr_g=3e-3,
+    lr_pg=1e-3,
+    l2=0.01,
+    d_pretraining=30,
+    d_samples=2048,
+    d_epochs=1,
+    d_rounds=1,
+    rollouts=8,
+    baseline="mean",
+)
+
 _RECIPES = types.MappingProxyType(
     {
         r.name: r
@@ -309,7 +323,7 @@ _RECIPES = types.MappingProxyType(
                 algorithm="stylegan2",
                 settings=replace(_STYLE_SETTINGS, r1=1.0, path_length=0.0),
                 batch_size=16,
-                steps=80_000,
+                steps=120_000,
                 ema=0.998,
                 checkpoint_every=2000,
                 sample_every=1000,
@@ -384,6 +398,87 @@ _RECIPES = types.MappingProxyType(
                 steps=20_000,
                 ema=0.999,
                 checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="wavegan-drums",
+                summary="one second of drums, a class of six on request",
+                data="drums",
+                data_options={"per_class": 2000},
+                model="wavegan",
+                model_options={"z_dim": 64, "g_width": 24, "d_width": 48},
+                conditional=True,
+                settings=GANSettings(
+                    loss="wasserstein", lr_g=1e-4, lr_d=1e-4, beta1=0.5, beta2=0.9, n_critic=5, gradient_penalty=10.0
+                ),
+                batch_size=64,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=2000,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="wavegan-drums-small",
+                summary="a quarter of a second of drums at 4 kHz, a minute on a CPU",
+                data="drums",
+                data_options={"length": 1024},
+                model="wavegan",
+                model_options={"g_width": 16, "d_width": 16, "kernel": 13},
+                conditional=True,
+                settings=GANSettings(lr_g=1e-3, lr_d=1e-3, beta1=0.5, beta2=0.99, r1=1.0, penalty_every=4),
+                batch_size=32,
+                steps=4000,
+                ema=0.99,
+                sample_every=500,
+            ),
+            Recipe(
+                name="seqgan-oracle",
+                summary="the SeqGAN paper's own experiment: text whose true distribution is known; for a GPU",
+                data="oracle",
+                model="seqgan",
+                algorithm="seqgan",
+                settings=SeqGANSettings(),
+                batch_size=64,
+                steps=18_720 + 50 + 200,
+                checkpoint_every=20,
+                log_every=1,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="seqgan-oracle-small",
+                summary="the same with 50 tokens instead of 5,000, a minute on a CPU",
+                data="oracle",
+                data_options={"vocabulary": 50, "length": 10, "samples": 10_000},
+                model="seqgan",
+                model_options={"d_width": 0.15, "d_embedding": 32},
+                algorithm="seqgan",
+                settings=replace(_SEQUENCES, mle_steps=1500, lr_g=0.01, lr_pg=5e-3, lr_d=3e-3),
+                batch_size=64,
+                steps=1500 + 30 + 80,
+                sample_every=500,
+            ),
+            Recipe(
+                name="seqgan-words",
+                summary="English words, letter by letter",
+                data="words",
+                model="seqgan",
+                model_options={"hidden": 128, "d_width": 0.15, "d_embedding": 32},
+                algorithm="seqgan",
+                settings=replace(_SEQUENCES, lr_d=3e-3),
+                batch_size=64,
+                steps=5000 + 30 + 80,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="seqgan-poems",
+                summary="Chinese quatrains, character by character",
+                data="poems",
+                model="seqgan",
+                model_options={"embedding": 64, "hidden": 128, "d_width": 0.25},
+                algorithm="seqgan",
+                settings=replace(_SEQUENCES, lr_d=1e-3),
+                batch_size=64,
+                steps=5000 + 30 + 100,
                 sample_every=1000,
             ),
         )

@@ -141,7 +141,7 @@ def test_the_large_ones_are_precise_and_leave_little_out(name):
     assert len(metrics["seeds"]) == 3
     assert metrics["rows"]["model"]["precision"]["mean"] >= 0.6
     # StyleGAN2 had one CPU core for 70 minutes: its recall was still rising when it stopped (0.44 of 5,000 samples).
-    assert metrics["rows"]["model"]["recall"]["mean"] >= {"biggan-avatars": 0.6, "stylegan2-avatars": 0.4}[name]
+    assert metrics["rows"]["model"]["recall"]["mean"] >= {"biggan-avatars": 0.6, "stylegan2-avatars": 0.55}[name]
     assert metrics["attributes"]
     found = {key: of["found"] / of["values"] for key, of in metrics["attributes"].items()}
     assert min(found.values()) >= 0.8, found  # hair has 45 values, mouth 23: the rarest are hardly drawn
