@@ -21,7 +21,10 @@ spec.loader.exec_module(run_notebooks)
 # Seeds that nobody looked at when the claims were written; `make test-all` names more of them.
 SEEDS = [int(seed) for seed in os.environ.get("NOTEBOOK_SEEDS", "20261").split()]
 # Cells whose output is not compared with the saved one: (notebook, cell) -> why.
-UNCHECKED: dict[tuple[str, str], str] = {}
+_WAV = "a player holds the sound as text, and sounds differ in the last bit from machine to machine"
+UNCHECKED: dict[tuple[str, str], str] = {
+    ("11_audio", cell): _WAV for cell in ("hear", "hear-late", "hear-walk", "hear-back")
+}
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
