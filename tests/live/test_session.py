@@ -346,7 +346,7 @@ def test_own_points_without_modes_or_extent():
 
 def test_what_can_not_be_drawn_is_refused():
     waves = Dataset.from_tensor(torch.zeros(300, 7))
-    with pytest.raises(InputError, match="points in the plane or images"):
+    with pytest.raises(InputError, match="points or images"):
         Session("ring-mlp", dataset=waves)
 
 
