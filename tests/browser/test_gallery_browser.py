@@ -34,7 +34,7 @@ def filters(page, server):
     wait_for(page, lambda: shown(page) == [name for name in ALL if "glasses" in zoo.entry(name).class_names])
     search.fill("no such model")
     wait_for(page, lambda: shown(page) == [])
-    assert "No model" in page.locator(".gan-gallery [role=status]").inner_text()
+    wait_for(page, lambda: "No model" in page.locator(".gan-gallery [role=status]").inner_text())
     page.locator(".gallery-reset").click()
     wait_for(page, lambda: shown(page) == ALL)
     assert search.input_value() == ""
