@@ -17,6 +17,7 @@ from gan_tutorial.algorithms.gan import OPTIMIZERS
 from gan_tutorial.errors import InputError
 from gan_tutorial.live.frame import Frame
 from gan_tutorial.live.session import Session
+from gan_tutorial.live.ticker import Ticker
 from gan_tutorial.live.view import WIDTH, describe, paint
 from gan_tutorial.live.words import words
 from gan_tutorial.losses import LOSSES
@@ -54,16 +55,8 @@ class Panel:
         self._overhead_s = 0.0
         self._made: list[Any] = []
 
-        self.ticker = self._make(widgets.Play, "lab-tick", max=2**31 - 1, interval=round(1000 * INTERVAL_S))
-        # A Play widget of ipywidgets 7 starts only by its own button, so there it is the lab's.
-        self._own_button = self.ticker.has_trait("playing")
-        if self._own_button:
-            self.ticker.layout.display = "none"
-        else:
-            self.ticker.observe(self._played_in_page, "_playing")
-        self.ticker.observe(self._tick, "value")
-        self.ticker.observe(self._shown, "_view_count")
-        self.ticker._view_count = 0  # have the page count
+        self.ticker = self._make(Ticker, "lab-tick", interval=round(1000 * INTERVAL_S))
+        self.ticker.drive(self._tick, lambda: session.state == "playing", self._play_or_pause)
         self.play = self._button("lab-play", "play", self._play_or_pause, icon="play", button_style="primary")
         self.step_d = self._button("lab-step-d", "step_d", lambda: self.show(session.step_discriminator()))
         self.step_g = self._button("lab-step-g", "step_g", lambda: self.show(session.step_generator()))
@@ -94,7 +87,7 @@ class Panel:
         self.history.layout.width, self.history.style.description_width = "calc(100% - 12px)", "60px"
         setattr(self.history, trait_of(self.history, "tooltip", "description_tooltip"), self.words["history_tip"])
         self.history.observe(self._travel, "value")
-        self.play.layout.display = None if self._own_button else "none"
+        self.play.layout.display = None if self.ticker.needs_button else "none"
         buttons = [self.play, self.step_d, self.step_g, self.reset, self.code]
         rows = [
             self._make(widgets.HBox, "lab-buttons", children=[*buttons, self.ticker], layout=row),
@@ -118,7 +111,7 @@ class Panel:
         self.status.value = _numbers(self._frame, vars(self.session.trainer.settings), self.words)
         self._follow_history()
         playing = self.session.state == "playing"
-        self._tick_in_page(playing)
+        self.ticker.turn(playing)
         self.play.description = self.words["pause" if playing else "play"]
         self.play.icon = "pause" if playing else "play"
         self.play.disabled = self.step_d.disabled = self.step_g.disabled = self.session.state == "failed"
@@ -165,22 +158,6 @@ class Panel:
         if frame is not None:  # the next burst leaves time for a picture that takes as long as this one
             self._overhead_s = max(0.0, time.perf_counter() - started - budget)
             self.ticker.interval = round(1000 * (SLOW_INTERVAL_S if self.session.step_s > _SLOW_S else INTERVAL_S))
-
-    def _shown(self, change: dict[str, Any]) -> None:
-        """A page has come: it ticks only once it is told that playing begins."""
-        if self.session.state == "playing" and (change["new"] or 0) > (change["old"] or 0):
-            self._tick_in_page(False)
-            self._tick_in_page(True)
-
-    def _tick_in_page(self, on: bool) -> None:
-        if self._own_button:
-            self.ticker.playing = on
-        elif not on:
-            self.ticker._playing = False
-
-    def _played_in_page(self, change: dict[str, Any]) -> None:
-        if change["new"] != (self.session.state == "playing"):
-            self._play_or_pause()
 
     def _travel(self, change: dict[str, Any]) -> None:
         if not self._following:

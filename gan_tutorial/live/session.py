@@ -54,6 +54,17 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """torch on so many threads, in the body; afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Session:
     """A :class:`~gan_tutorial.training.Trainer` and who may turn its crank when.
 
@@ -95,7 +106,7 @@ class Session:
         self._pending: dict[str, Any] = {}
         self.history = History(memory)
         self._own_data = dataset
-        with self._computing():
+        with computing(self.threads):
             self._begin(recipe_named(recipe), dataset)
 
     def _begin(self, recipe: Recipe, dataset: Any, seed: int | None = None) -> None:
@@ -301,7 +312,7 @@ class Session:
         """Open a stability map of this lab's recipe with the settings as they are, see `live.many`. A refusal is told
         in `message`."""
         self.pause()
-        with self._lock, self._computing():
+        with self._lock, computing(self.threads):
             self._apply()
             recipe = replace(self.trainer.recipe, settings=self.trainer.settings)
             try:
@@ -317,7 +328,7 @@ class Session:
         if grid is None or not self._lock.acquire(blocking=False):
             return False
         try:
-            with self._computing():
+            with computing(self.threads):
                 end = time.perf_counter() + budget_s
                 next(grid.run(1))
                 while time.perf_counter() < end:
@@ -407,7 +418,7 @@ class Session:
             raise InputError("run: the lab is playing; pause it first (lab.pause())")
         if self.state == "failed":
             raise InputError("run: the lab has failed; reset it first (lab.reset())")
-        with self._lock, self._computing():
+        with self._lock, computing(self.threads):
             started = time.perf_counter()
             try:
                 self._apply()
@@ -447,7 +458,7 @@ class Session:
                 self.message = "busy: a cell is training this lab; wait until it is done"
             return None
         try:
-            with self._computing():
+            with computing(self.threads):
                 work()
                 self._remember()
                 return self.frame()
@@ -551,19 +562,10 @@ class Session:
         self.trainer.configure(**changes)
         self.events.append(Event(self.trainer.step, changes=changes))
 
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
     # -- what there is to see -----------------------------------------------------------------------------------------
     def frame(self) -> Frame:
         """The training as it stands; waits for the step under way."""
-        with self._lock, self._computing():
+        with self._lock, computing(self.threads):
             return self.look.frame(self.view, self._curves, self._speed)
 
     def _measure(self, due: bool = False) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gan_tutorial import plots
 from gan_tutorial.errors import require
+from gan_tutorial.live.session import computing
 from gan_tutorial.live.training_panel import TrainingPanel
 from gan_tutorial.live.words import SOUND_LAB
 from gan_tutorial.metrics.audio import spectral_distance, spectral_features
@@ -94,7 +95,7 @@ class SoundLab(TrainingPanel):
         names = dataset.label_names
         self._real_names = [] if batch.labels is None else [names[k] for k in batch.labels.tolist()]
         self._names = [names[i % len(names)] for i in range(CLIPS)] if self.trainer.algorithm.num_classes else []
-        with self._computing():
+        with computing(self.threads):
             self._reference, self.floor = self._references()
         self._measured: tuple[Trainer, int] | None = None
         self._real_png = self._png(self.real)
@@ -119,7 +120,7 @@ class SoundLab(TrainingPanel):
     def samples(self) -> Tensor:
         """The clips that are shown, float32 (8, 1, L) in [-1, 1], on the CPU; one of each class in turn, if the
         generator has classes."""
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             return self.trainer.sample(CLIPS).float().cpu()
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gan_tutorial import plots
 from gan_tutorial.errors import InputError, require, require_number
+from gan_tutorial.live.session import computing
 from gan_tutorial.live.training_panel import TrainingPanel, describe
 from gan_tutorial.live.words import TEXT_LAB
 from gan_tutorial.training import Recipe, Trainer
@@ -129,7 +130,7 @@ class TextLab(TrainingPanel):
 
     def samples(self) -> list[str]:
         """The texts that are shown."""
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             return self.dataset.decode(self._tokens())
 
     def _tokens(self) -> Tensor:
@@ -142,7 +143,7 @@ class TextLab(TrainingPanel):
 
         They are estimated from 4 completions of each beginning, always by the same random numbers.
         """
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             return self._rewards(self._tokens())
 
     def _rewards(self, tokens: Tensor) -> Tensor | None:
@@ -170,7 +171,7 @@ class TextLab(TrainingPanel):
             pieces = [*beginning]
         require(len(pieces) < length, "beginning", beginning, f"at most {length - 1} tokens, so that one can follow")
         tokens = dataset.encode([beginning]) if pieces else torch.zeros(1, length, dtype=torch.int64)
-        with self.lock, self._computing(), torch.no_grad():
+        with self.lock, computing(self.threads), torch.no_grad():
             logits = self.trainer.networks["generator"](tokens.to(self.trainer.device))[0, len(pieces)]
             p, order = (logits.float() / self.temperature.value).softmax(0).cpu().sort(descending=True)
         return {dataset.vocabulary[i]: value for i, value in zip(order.tolist(), p.tolist(), strict=True)}
@@ -193,7 +194,7 @@ class TextLab(TrainingPanel):
                 self.beginning.value = beginning
         finally:
             self._following = False
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             self.show()
 
     # -- the page -----------------------------------------------------------------------------------------------------

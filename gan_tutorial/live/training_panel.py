@@ -10,8 +10,7 @@ import base64
 import html
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -22,7 +21,8 @@ from gan_tutorial.errors import DivergedError, InputError, require_integer
 from gan_tutorial.live.frame import Curve
 from gan_tutorial.live.lab import replace_earlier
 from gan_tutorial.live.panel import INTERVAL_S, trait_of
-from gan_tutorial.live.session import one_line
+from gan_tutorial.live.session import computing, one_line
+from gan_tutorial.live.ticker import Ticker
 from gan_tutorial.live.words import words
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training import recipe as recipe_named
@@ -82,7 +82,7 @@ class TrainingPanel:
         self._begin(dataset)
 
     def _begin(self, dataset: Any) -> None:
-        with self._computing():
+        with computing(self.threads):
             trainer = Trainer(self.recipe, seed=self.seed, device=self.device, dataset=dataset)
             self._check(trainer)
         self.trainer = trainer
@@ -131,7 +131,7 @@ class TrainingPanel:
             raise InputError("run: the lab is playing; pause it first (lab.pause())")
         if self.state == "failed":
             raise InputError("run: the lab has failed; reset it first (lab.reset())")
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             try:
                 for metrics in self.trainer.run(steps):
                     self._unread.append(metrics)
@@ -207,7 +207,7 @@ class TrainingPanel:
                 self._follow()
             return False
         try:
-            with self._computing():
+            with computing(self.threads):
                 work()
             return True
         except BaseException as error:
@@ -259,15 +259,6 @@ class TrainingPanel:
             self.state = "paused"
         self._follow()
 
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
     # -- the page -----------------------------------------------------------------------------------------------------
     def _make(self, kind: type, css: str, **traits: Any) -> Any:
         widget = kind(**traits)
@@ -284,24 +275,14 @@ class TrainingPanel:
 
     def _assemble(self, rows: list[Any]) -> None:
         """Make what is in the page, `rows` being the subclass's part of it."""
-        ticker = self.ticker = self._make(
-            widgets.Play, "training-tick", max=2**31 - 1, interval=round(1000 * INTERVAL_S)
-        )
-        # A Play widget of ipywidgets 7 starts only by its own button, so there it is the lab's.
-        self._own_button = ticker.has_trait("playing")
-        if self._own_button:
-            ticker.layout.display = "none"
-        else:
-            ticker.observe(self._played_in_page, "_playing")
-        ticker.observe(self._tick, "value")
-        ticker.observe(self._shown, "_view_count")
-        ticker._view_count = 0  # have the page count
+        self.ticker = self._make(Ticker, "training-tick", interval=round(1000 * INTERVAL_S))
+        self.ticker.drive(self._tick, lambda: self.state == "playing", self._play_or_pause)
         self.buttons = {
             "play": self._button("play", self._play_or_pause, icon="play", button_style="primary"),
             "step": self._button("step", self.step),
             "reset": self._button("reset", self.reset, icon="undo"),
         }
-        self.buttons["play"].layout.display = None if self._own_button else "none"
+        self.buttons["play"].layout.display = None if self.ticker.needs_button else "none"
         self.numbers, self.problem, self.chart = (
             self._make(widgets.HTML, f"training-{name}") for name in ("status", "message", "chart")
         )
@@ -315,7 +296,7 @@ class TrainingPanel:
             layout={"max_width": "980px"},
         )
         self.box.add_class("gan-training")
-        with self._computing():
+        with computing(self.threads):
             self._measure()
             self.show()
         replace_earlier(self)
@@ -331,7 +312,7 @@ class TrainingPanel:
         if self.closed:
             return
         playing = self.state == "playing"
-        self._tick_in_page(playing)
+        self.ticker.turn(playing)
         self.buttons["play"].description = self.words["pause" if playing else "play"]
         self.buttons["play"].tooltip = self.words["pause_tip" if playing else "play_tip"]
         self.buttons["play"].icon = "pause" if playing else "play"
@@ -371,22 +352,6 @@ class TrainingPanel:
         if not 0.8 < 1000 * wanted / self.ticker.interval < 1.25:
             self.ticker.interval = round(1000 * wanted)
 
-    def _shown(self, change: dict[str, Any]) -> None:
-        """A page has come: it ticks only once it is told that playing begins."""
-        if self.state == "playing" and (change["new"] or 0) > (change["old"] or 0):
-            self._tick_in_page(False)
-            self._tick_in_page(True)
-
-    def _tick_in_page(self, on: bool) -> None:
-        if self._own_button:
-            self.ticker.playing = on
-        elif not on:
-            self.ticker._playing = False
-
-    def _played_in_page(self, change: dict[str, Any]) -> None:
-        if change["new"] != (self.state == "playing"):
-            self._play_or_pause()
-
     def _play_or_pause(self) -> None:
         if self.state == "playing":
             self.pause()
@@ -399,7 +364,7 @@ class TrainingPanel:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Widgets for where there is a kernel, a PNG for where there is none, and a text that every run repeats."""
-        with self.lock, self._computing():
+        with self.lock, computing(self.threads):
             bundle: dict[str, Any] = {
                 "text/plain": repr(self),
                 "image/png": base64.b64encode(self.picture()).decode(),
