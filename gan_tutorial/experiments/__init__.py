@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_tutorial.errors import unknown
-from gan_tutorial.experiments import digit_classes, lab_diagnosis, r3gan_grid, ring_modes, ring_starved, truncation
+from gan_tutorial.experiments import (
+    digit_classes,
+    lab_diagnosis,
+    r3gan_grid,
+    ring_modes,
+    ring_starved,
+    seqgan_oracle,
+    truncation,
+)
 from gan_tutorial.experiments.page import Page
 
 EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
@@ -14,6 +22,7 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "r3gan-grid": r3gan_grid.run,
     "ring-modes": ring_modes.run,
     "ring-starved": ring_starved.run,
+    "seqgan-oracle": seqgan_oracle.run,
     "truncation": truncation.run,
 }
 
