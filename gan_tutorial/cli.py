@@ -30,7 +30,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gan_tutorial.errors import DivergedError, InputError, require, unknown
@@ -162,7 +162,8 @@ def zoo_list() -> None:
     """List the pretrained generators: what they make, how good they were measured to be, what they were trained on."""
     from gan_tutorial.zoo import list as models
 
-    table = Table("model", "images", "classes", "MB", "FID", "precision", "recall", "on", box=SIMPLE_HEAD)
+    names = _names("model", [entry.name for entry in models()])
+    table = Table(names, "images", "classes", "MB", "FID", "precision", "recall", "on", box=SIMPLE_HEAD)
     for entry in models():
         measured = entry.facts["metrics"]["rows"]["model"]
         table.add_row(
@@ -229,7 +230,7 @@ def show_recipes(name: Annotated[str | None, typer.Argument(help="show every fie
     if name is not None:
         out.print_json(json.dumps(recipe(name).to_json()))
         return
-    table = Table("recipe", "data", "model", "loss", "steps", "what it is", box=SIMPLE_HEAD)
+    table = Table(_names("recipe", recipes()), "data", "model", "loss", "steps", "what it is", box=SIMPLE_HEAD)
     for r in recipes().values():
         table.add_row(r.name, r.data, r.model, getattr(r.settings, "loss", r.algorithm), str(r.steps), r.summary)
     out.print(table)
@@ -376,10 +377,14 @@ def _progress(disable: bool) -> Progress:
     )
 
 
+def _names(title: str, names: Iterable[str]) -> Column:
+    """The column of `names`, which have to be typed again: however narrow the window, none is cut short."""
+    return Column(title, min_width=max(map(len, names), default=0))
+
+
 def _losses(metrics: dict[str, Any]) -> str:
-    return "  ".join(
-        f"{label} {float(metrics[k]):.3f}" for k, label in (("d_loss", "D"), ("g_loss", "G")) if k in metrics
-    )
+    said = {"nll": "nll", "reward": "reward", "d_loss": "D", "g_loss": "G"}
+    return "  ".join(f"{label} {float(metrics[k]):.3f}" for k, label in said.items() if k in metrics)
 
 
 def _command() -> list[str]:

@@ -166,6 +166,44 @@ def test_a_diverged_run_is_one_line_and_exit_code_1(run):
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", [["recipes"], ["zoo", "list"]])
+def test_a_narrow_window_cuts_no_name_short(run, monkeypatch, command):
+    from gan_tutorial import cli, zoo
+    from gan_tutorial.training import recipes
+
+    monkeypatch.setattr(cli.out, "width", 80)
+    _, output, _ = run(*command)
+    words = output.split()
+    assert all(name in words for name in (recipes() if command == ["recipes"] else [e.name for e in zoo.list()]))
+
+
+def test_texts_and_sounds_are_trained_and_written(run, tmp_path):
+    tiny = ["--set", "mle_steps=1", "--set", "d_pretraining=1", "--set", "d_samples=8", "--set", "batch_size=4"]
+    code, output, _ = run("train", "seqgan-words", "--steps", 3, "--set", "sample_every=1", *tiny)
+    assert code == 0
+    assert "step 1 of 3  nll " in output
+    assert sorted(p.name for p in (tmp_path / "runs/seqgan-words/samples").iterdir())[-1] == "step-000003.txt"
+    assert run("sample", "runs/seqgan-words", "--n", 5)[0] == 0
+    assert len((tmp_path / "samples.txt").read_text().splitlines()) == 5
+    code, _, errors = run("sample", "runs/seqgan-words", "--out", "mine.wav")
+    assert code == 2
+    assert errors == "error: out: 'mine.wav' is not allowed; expected a name that ends in .txt\n"
+    small = [
+        "--set",
+        "data.per_class=4",
+        "--set",
+        "batch_size=4",
+        "--set",
+        "model.g_width=8",
+        "--set",
+        "model.d_width=8",
+    ]
+    assert run("train", "wavegan-drums-small", "--steps", 1, *small)[0] == 0
+    assert run("sample", "runs/wavegan-drums-small", "--n", 2)[0] == 0
+    assert (tmp_path / "samples.wav").read_bytes()[:4] == b"RIFF"
+    assert run("sample", "runs/wavegan-drums-small", "--n", 2, "--out", "two.png")[0] == 0
+
+
 def test_lists_show_what_there_is(run):
     from gan_tutorial.training import recipe, recipes
 
