@@ -53,7 +53,6 @@ SampleFile = Annotated[
     Path | None,
     typer.Option("--out", help="file to write, new: PNG, for texts TXT, for sounds WAV or PNG; default: samples.*"),
 ]
-Picture = Annotated[Path, typer.Option("--out", help="PNG file to write; it must not exist")]
 Label = Annotated[str | None, typer.Option(metavar="CLASS", help="draw only this class, by name or number")]
 Model = Annotated[str, typer.Argument(help="a name that 'gan-tutorial zoo list' shows")]
 
@@ -138,7 +137,6 @@ def sample(
     device: Device = "auto",
 ) -> None:
     """Draw samples from a run's newest checkpoint."""
-    from gan_tutorial import plots
     from gan_tutorial.training import Trainer
 
     _check_n(n)
@@ -146,10 +144,7 @@ def sample(
         _check_path(path, ENDINGS)
     trainer = Trainer.load(run, device=device)
     labels = _labels(label, trainer.dataset.label_names if trainer.recipe.conditional else (), n)
-    files = plots.sample_files(trainer.sample(n, seed=seed, labels=labels), trainer.dataset)
-    path = Path("samples" + next(iter(files))) if path is None else path
-    _check_path(path, files)
-    _write(path, files[path.suffix.lower()])
+    path = _write_samples(path, trainer.sample(n, seed=seed, labels=labels), trainer.dataset)
     out.print(f"{n} samples of step {trainer.step} are in '{path}'", soft_wrap=True)
 
 
@@ -161,17 +156,18 @@ app.add_typer(zoo, name="zoo")
 def zoo_list() -> None:
     """List the pretrained generators: what they make, how good they were measured to be, what they were trained on."""
     from gan_tutorial.zoo import list as models
+    from gan_tutorial.zoo.cards import columns, makes
 
     names = _names("model", [entry.name for entry in models()])
-    table = Table(names, "images", "classes", "MB", "FID", "precision", "recall", "on", box=SIMPLE_HEAD)
+    table = Table(names, "makes", "classes", "MB", "measured", "on", box=SIMPLE_HEAD)
     for entry in models():
-        measured = entry.facts["metrics"]["rows"]["model"]
+        row = entry.facts["metrics"]["rows"]["model"]
         table.add_row(
             entry.name,
-            "x".join(map(str, entry.sample_shape)),
+            makes(entry),
             str(len(entry.class_names) or ""),
             f"{entry.bytes / 1e6:.1f}",
-            *(f"{measured[key]['mean']:.2f}" for key in ("fid", "precision", "recall")),
+            "\n".join(f"{name} {row[key]['mean']:.2f}" for key, name in columns(entry).items()),
             "CPU" if entry.facts["training"]["cpu_only"] else "GPU",
         )
     out.print(table)
@@ -189,24 +185,30 @@ def zoo_show(name: Model) -> None:
     "sample",
     epilog="Examples:\n\n"
     "gan-tutorial zoo sample dcgan-mnist --n 64 --out grid.png\n\n"
-    "gan-tutorial zoo sample biggan-avatars --label hat --psi 0.5",
+    "gan-tutorial zoo sample biggan-avatars --label hat --psi 0.5\n\n"
+    "gan-tutorial zoo sample wavegan-drums --label snare --n 4 --out snares.wav\n\n"
+    "gan-tutorial zoo sample seqgan-words --temperature 0.7",
 )
 def zoo_sample(
     name: Model,
     n: Samples = 64,
-    path: Picture = Path("samples.png"),
+    path: SampleFile = None,
     seed: Annotated[int, typer.Option(help="of the latents")] = 0,
     label: Label = None,
     psi: Annotated[float | None, typer.Option(help="truncation: StyleGAN2's psi, or BigGAN's largest latent")] = None,
+    temperature: Annotated[float | None, typer.Option(help="of texts: below 1, the likely gets likelier")] = None,
 ) -> None:
     """Draw samples from a pretrained generator."""
-    from gan_tutorial import plots
     from gan_tutorial import zoo as models
 
     _check_n(n)
-    _check_path(path, [".png"])
-    labels = _labels(label, models.entry(name).class_names, n)
-    _write(path, plots.png(plots.image_grid(models.sample(name, n, seed=seed, labels=labels, psi=psi))))
+    if path is not None:
+        _check_path(path, ENDINGS)
+    entry = models.entry(name)
+    samples = models.sample(
+        name, n, seed=seed, labels=_labels(label, entry.class_names, n), psi=psi, temperature=temperature
+    )
+    path = _write_samples(path, samples, entry.blueprint)
     out.print(f"{n} samples of {name} are in '{path}'", soft_wrap=True)
 
 
@@ -335,6 +337,18 @@ def _check_n(n: int) -> None:
 def _check_path(path: Path, endings: Iterable[str]) -> None:
     require(not path.exists(), "out", str(path), "a file that does not exist yet")
     require(path.suffix.lower() in endings, "out", str(path), f"a name that ends in {' or '.join(endings)}")
+
+
+def _write_samples(path: Path | None, samples: Any, of: Any) -> Path:
+    """Write samples of the kind of `of`, a data set or a blueprint, into the file `path`, or into samples.*; which one
+    it was."""
+    from gan_tutorial import plots
+
+    files = plots.sample_files(samples, of)
+    path = Path("samples" + next(iter(files))) if path is None else path
+    _check_path(path, files)
+    _write(path, files[path.suffix.lower()])
+    return path
 
 
 def _write(path: Path, picture: bytes) -> None:

@@ -26,6 +26,7 @@ FLOORS = [
     {"training"},
     {"zoo"},
     {"metrics", "plots"},
+    {"judges"},
     {"live", "experiments", "exercises"},
     {"cli"},
     {"__main__"},

@@ -15,29 +15,27 @@ import argparse
 import hashlib
 import io
 import json
-import statistics
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from gan_tutorial import data, models, plots, zoo
+from gan_tutorial import models, plots, zoo
 from gan_tutorial.errors import DivergedError, InputError, require, unknown
-from gan_tutorial.metrics import Manifold, classifier_fid, for_data
+from gan_tutorial.judges import Judge, judge, spread
 from gan_tutorial.training import Recipe, Trainer, recipe, recipes
 from gan_tutorial.training.checkpoint import write_atomically
 
 SEED = 0
-SEEDS = (0, 1, 2)  # of sampling, when a model is measured
-N = 5000  # samples for each of them
 COMPARED = 1000  # samples that are made before packing and after
-SHEET = 64
+SHEET = {"image": 64, "sound": 36, "text": 64}
+LOSSES = ("nll", "reward", "d_loss", "g_loss")
 SAVE_SECONDS = 60.0
 STANDING = (100, 64)  # batches, and samples in each
 # Some recipes are shorter in the book.
@@ -86,7 +84,9 @@ def train(
     if trainer.step and file.exists():
         said = zoo.header(file)["training"]
         before = said["seconds"] * trainer.step / said["steps"]
-    require(trainer.dataset.is_image, "recipe", chosen.name, "one that makes images")
+    of: Any = trainer.dataset
+    known = of.is_image or of.is_sound or of.is_text
+    require(known, "recipe", chosen.name, "one that makes images, sounds or texts")
     start = saved = time.monotonic()
     for metrics in trainer.run():
         now = time.monotonic()
@@ -95,7 +95,7 @@ def train(
             if checkpoints:
                 trainer.save()
             save(trainer, file, before + now - start, changes or {})
-            losses = " ".join(f"{key} {float(metrics[key]):.3f}" for key in ("d_loss", "g_loss"))
+            losses = " ".join(f"{key} {float(metrics[key]):.3f}" for key in LOSSES if key in metrics)
             speed = trainer.step / (before + now - start)
             print(f"{chosen.name}: step {trainer.step} of {chosen.steps}, {speed:.1f} steps/s, {losses}", flush=True)
             saved = time.monotonic()
@@ -115,24 +115,23 @@ def save(trainer: Trainer, file: Path, seconds: float, changes: dict[str, Any]) 
     if not all(t.isfinite().all() for t in tensors.values()):
         raise DivergedError(f"step {trainer.step}: a weight is NaN or infinite")
     of: Any = trainer.dataset
-    classes = tuple(of.label_names) if trainer.recipe.conditional else ()
+    blueprint = zoo.Blueprint.of(trainer.recipe, of)
     training = {
         "seed": trainer.seed,
         "changes": changes,
         "data": len(of),
         "steps": trainer.step,
-        "images": trainer.step * trainer.recipe.batch_size * trainer.settings.n_critic,
+        "samples": trainer.step * trainer.recipe.batch_size * getattr(trainer.settings, "n_critic", 1),
         "seconds": seconds,
         "device": device_name(trainer.device),
         "cpu_only": trainer.device.type == "cpu",
         "precision": precision(trainer),
         "torch": torch.__version__.split("+")[0],
     }
-    write_atomically(file, zoo.packed(tensors, trainer.recipe, of.sample_shape, classes, training=training))
-    labels, columns = sheet_labels(len(classes))
-    images = trainer.sample(SHEET if labels is None else len(labels), labels=labels)
-    picture = plots.image_grid(images, columns=columns)
-    write_atomically(file.parent / f"{trainer.recipe.name}.png", plots.png(picture))
+    write_atomically(file, zoo.packed(tensors, blueprint, training=training))
+    labels, n = sheet_labels(blueprint)
+    ending, content = sheet(trainer.sample(n, labels=labels), blueprint)
+    write_atomically(file.parent / f"{trainer.recipe.name}{ending}", content)
 
 
 def device_name(device: torch.device) -> str:
@@ -149,45 +148,56 @@ def precision(trainer: Trainer) -> str:
     return "float32" + (" (TF32 in convolutions)" if tf32 else "")
 
 
-def sheet_labels(classes: int) -> tuple[Tensor | None, int | None]:
-    """Labels and columns of the contact sheet: a row for each class, about SHEET samples."""
+def sheet_labels(blueprint: zoo.Blueprint) -> tuple[Tensor | None, int]:
+    """Labels of the contact sheet, the same in each row, and how many samples it has."""
+    n, classes = SHEET[blueprint.kind], len(blueprint.class_names)
     if not classes:
-        return None, None
-    columns = -(-SHEET // classes)
-    return torch.arange(classes).repeat_interleave(columns), columns
+        return None, n
+    columns = -(-n // classes)
+    return torch.arange(classes).repeat_interleave(columns), columns * classes
+
+
+def sheet(samples: Tensor, blueprint: zoo.Blueprint) -> tuple[str, bytes]:
+    """The ending of a file of samples, ".png" or ".txt", and what it holds; a row for each class."""
+    if blueprint.is_text:
+        return ".txt", plots.sample_files(samples, blueprint)[".txt"]
+    columns = -(-len(samples) // len(blueprint.class_names)) if blueprint.class_names else None
+    if blueprint.is_sound:
+        return ".png", plots.png(plots.spectrograms(samples, blueprint.sample_rate or 0, columns=columns))
+    return ".png", plots.png(plots.image_grid(samples, columns=columns))
 
 
 # -- packing -----------------------------------------------------------------------------------------------------------
-def pack(folder: Path, name: str, n: int = N) -> None:
+def pack(folder: Path, name: str, n: int | None = None) -> None:
     """Measure the trained generator `name` in `folder`, and put it into the zoo."""
     file = folder / f"{name}.trained.safetensors"
     require(file.exists(), "folder", str(folder), f"one that holds {file.name}, which 'train' writes")
     about = zoo.header(file)
-    chosen, shape, classes = zoo.described(about)
-    exact = zoo.filled(zoo.fresh(chosen, shape, classes), safetensors.torch.load_file(file))
+    blueprint = zoo.Blueprint.from_json(about)
+    exact = zoo.filled(zoo.fresh(blueprint), safetensors.torch.load_file(file))
     packing: dict[str, Any] = {}
-    if chosen.model == "biggan":
+    if blueprint.recipe.model == "biggan":
         models.biggan.standing_statistics(exact, *STANDING, rng=torch.Generator().manual_seed(SEED))
         packing["standing_statistics"] = STANDING[0] * STANDING[1]
-    whole = exact.state_dict()
-    judge, compared = Judge(chosen, shape, n), {}
+    whole, compared = exact.state_dict(), {}
+    by = judge(blueprint.recipe, n)
     for storage, tensors in (("float16", {key: half(t) for key, t in whole.items()}), ("float32", whole)):
-        network = zoo.filled(zoo.fresh(chosen, shape, classes), tensors)
+        network = zoo.filled(zoo.fresh(blueprint), tensors)
         if storage == "float16":
-            compared = compare(exact, network, judge, min(n, COMPARED))
+            compared = compare(exact, network, by, min(by.n, COMPARED))
         if storage == "float32" or lossless(compared):
             break
-    content = zoo.packed(tensors, chosen, shape, classes)
+    content = zoo.packed(tensors, blueprint)
     facts: dict[str, Any] = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "parameters": sum(p.numel() for p in network.parameters()),
         "training": about["training"],
         "packing": packing | {"storage": storage, **compared},
-        "metrics": judge.measure(network),
+        "metrics": by.measure(network),
     }
     write_atomically(zoo.FOLDER / f"{name}.safetensors", content)
-    write(zoo.Entry(name, chosen, shape, classes, facts), network)
+    write(zoo.Entry(name, blueprint, facts), network)
 
 
 def half(t: Tensor) -> Tensor:
@@ -196,128 +206,39 @@ def half(t: Tensor) -> Tensor:
     return small if small.isfinite().all() else t
 
 
-def compare(exact: nn.Module, packed: nn.Module, judge: Judge, n: int) -> dict[str, Any]:
+def compare(exact: nn.Module, packed: nn.Module, by: Judge, n: int) -> dict[str, Any]:
     """What rounding the weights does to `n` samples."""
-    before, after = (judge.samples(network, n, SEEDS[0]) for network in (exact, packed))
-    change = (before - after).abs()
-    fids = {f"fid_{when}": spread([judge.fid(x)]) for when, x in (("before", before), ("after", after))}
-    return {"n": n, "times": 1, "largest_change": float(change.max()), "mean_change": float(change.mean()), **fids}
+    before, after = (by.samples(network, n, SEED) for network in (exact, packed))
+    found: dict[str, Any] = {"n": n, "times": 1}
+    if by.blueprint.is_text:
+        found["changed"] = (before != after).any(1).double().mean().item()
+    else:
+        change = (before - after).abs()
+        found |= {"largest_change": float(change.max()), "mean_change": float(change.mean())}
+    scores = {when: spread([by.score(x)]) for when, x in (("before", before), ("after", after))}
+    return found | {"score": by.SCORE, **scores}
 
 
 def lossless(compared: dict[str, Any]) -> bool:
-    """Whether the distance moved by less than 1 % (or 0.01): far less than from one sampling seed to the next."""
-    before, after = (compared[key]["mean"] for key in ("fid_before", "fid_after"))
+    """Whether the score moved by less than 1 % (or 0.01): far less than from one sampling seed to the next."""
+    before, after = (compared[key]["mean"] for key in ("before", "after"))
     return abs(after - before) <= max(0.01 * before, 0.01)
-
-
-class Judge:
-    """Measures generators of one recipe: the classifier of its data, and what the real images get from it."""
-
-    def __init__(self, chosen: Recipe, shape: tuple[int, ...], n: int = N) -> None:
-        found = for_data(chosen.data, shape)
-        require(found is not None, "data", chosen.data, "a data set that has a classifier of this shape")
-        assert found is not None
-        self.recipe, self.n, self.classifier = chosen, n, found
-        splits: Any = [data.load(chosen.data, split, **chosen.data_options) for split in ("train", "test")]
-        self.real, self.held_out = splits
-        few = min(n, len(self.real))
-        self.manifold = Manifold(self.features(self.real.sample(few, torch.Generator().manual_seed(0)).x))
-
-    def samples(self, network: nn.Module, n: int, seed: int) -> Tensor:
-        """n images as a file would hold them, inside [-1, 1]; classes come as often as in the data."""
-        return zoo.draw(network, self.recipe, n, seed=seed, labels=self.labels(n, seed)).clamp(-1, 1)
-
-    def labels(self, n: int, seed: int) -> Tensor | None:
-        if not self.recipe.conditional:
-            return None
-        return self.real.labels[torch.randint(len(self.real), (n,), generator=torch.Generator().manual_seed(seed))]
-
-    def features(self, x: Tensor) -> Tensor:
-        return torch.cat([self.classifier.features(part) for part in x.split(500)])
-
-    def fid(self, x: Tensor) -> float:
-        return classifier_fid(self.features(x), self.classifier.real)
-
-    def row(self, sets: Iterable[Tensor]) -> dict[str, Any]:
-        """Means and spreads over sets of features (n, 64), one for each seed."""
-        sets = [*sets]
-        both = [self.manifold.precision_recall(f) for f in sets]
-        return {
-            "n": len(sets[0]),
-            "times": len(sets),
-            "fid": spread([classifier_fid(f, self.classifier.real) for f in sets]),
-            "precision": spread([found.precision for found in both]),
-            "recall": spread([found.recall for found in both]),
-        }
-
-    def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out = self.held_out[: self.n]
-        few = len(held_out.x)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            classes = self.real.label_names if self.recipe.conditional else ()
-            untrained = zoo.fresh(self.recipe, self.real.sample_shape, classes)
-        real, found = self.features(held_out.x), []
-        counts: Counter[tuple[str, int]] = Counter()  # (attribute, value) -> samples
-        for seed in SEEDS:
-            x = self.samples(network, self.n, seed)
-            found.append(self.features(x))
-            for part in x.split(500):
-                for name, answers in self.classifier.attributes(part).items():
-                    counts.update((name, value) for value in answers.tolist())
-        least = -(-self.n * len(SEEDS) // 1000)  # one mistake of the classifier does not make a value present
-        return {
-            "classifier": self.classifier.name,
-            "seeds": SEEDS,
-            "reference": len(self.manifold.real),
-            "rows": {
-                "model": self.row(found),
-                "model_few": self.row(f[:few] for f in found),
-                "held_out": self.row([real]),
-                "untrained": self.row([self.features(self.samples(untrained, few, SEEDS[0]))]),
-            },
-            "classes": self.shares(torch.cat(found)),
-            "least": least,
-            "attributes": self.values(counts, least),
-            "labels": self.recovered(found, real, held_out.labels),
-        }
-
-    def shares(self, features: Tensor) -> dict[str, float]:
-        return dict(zip(self.classifier.class_names, self.classifier.shares(features).tolist(), strict=True))
-
-    def values(self, counts: Counter[tuple[str, int]], least: int) -> dict[str, Any]:
-        """For each attribute: how many values it has, how many are found in `least` samples, and which are not."""
-        known = {}
-        for name, names in self.classifier.attribute_names.items():
-            missing = [value for i, value in enumerate(names) if counts[name, i] < least]
-            known[name] = {"values": len(names), "found": len(names) - len(missing), "missing": missing}
-        return known
-
-    def recovered(self, sets: list[Tensor], real: Tensor, labels: Tensor) -> dict[str, float] | None:
-        """How often the classifier finds the label that was asked for, and that of real images."""
-        if not self.recipe.conditional or tuple(self.real.label_names) != self.classifier.class_names:
-            return None
-        asked: Any = torch.cat([self.labels(len(f), seed) for f, seed in zip(sets, SEEDS, strict=True)])  # type: ignore[misc]
-        pairs = {"model": (torch.cat(sets), asked), "held_out": (real, labels)}
-        return {key: (self.classifier.classify(f) == y).float().mean().item() for key, (f, y) in pairs.items()}
-
-
-def spread(values: list[float]) -> dict[str, float | None]:
-    return {"mean": statistics.mean(values), "std": statistics.stdev(values) if len(values) > 1 else None}
 
 
 def write(entry: zoo.Entry, network: nn.Module) -> None:
     """The files beside the weights: facts, card and contact sheet."""
-    labels, columns = sheet_labels(len(entry.class_names))
-    n = SHEET if labels is None else len(labels)
+    labels, n = sheet_labels(entry.blueprint)
     facts = {**entry.facts, "sheet": {"n": n, "seed": SEED}, "failures": FAILURES.get(entry.name, UNSEEN)}
-    entry = zoo.Entry(entry.name, entry.recipe, entry.sample_shape, entry.class_names, rounded(facts))
-    picture = io.BytesIO()
-    images = zoo.draw(network, entry.recipe, n, seed=SEED, labels=labels)
-    plots.image_grid(images, columns=columns).save(picture, "WEBP", lossless=True, method=6)
-    write_atomically(entry.sheet, picture.getvalue())
-    write_atomically(entry.sheet.with_suffix(".json"), (json.dumps(entry.facts, indent=1) + "\n").encode())
-    write_atomically(entry.sheet.with_suffix(".md"), entry.card.encode())
+    entry = zoo.Entry(entry.name, entry.blueprint, rounded(facts))
+    ending, content = sheet(zoo.draw(network, entry.recipe, n, seed=SEED, labels=labels), entry.blueprint)
+    if ending == ".png":
+        with Image.open(io.BytesIO(content)) as picture, io.BytesIO() as smaller:
+            picture.convert("RGB").save(smaller, "WEBP", lossless=True, method=6)
+            content = smaller.getvalue()
+    write_atomically(entry.sheet, content)
+    beside = zoo.FOLDER / f"{entry.name}.safetensors"
+    write_atomically(beside.with_suffix(".json"), (json.dumps(entry.facts, indent=1) + "\n").encode())
+    write_atomically(beside.with_suffix(".md"), entry.card.encode())
 
 
 def rounded(value: Any) -> Any:
@@ -358,9 +279,8 @@ def pack_all(arguments: argparse.Namespace) -> None:
 def measure_all(arguments: argparse.Namespace) -> None:
     for name in arguments.names:
         entry, network = zoo.entry(name), zoo.load(name)
-        metrics = Judge(entry.recipe, entry.sample_shape).measure(network)
-        facts = {**entry.facts, "metrics": metrics}
-        write(zoo.Entry(name, entry.recipe, entry.sample_shape, entry.class_names, facts), network)
+        facts = {**entry.facts, "metrics": judge(entry.recipe).measure(network)}
+        write(zoo.Entry(name, entry.blueprint, facts), network)
 
 
 def card_all(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from gan_tutorial.experiments import (
     ring_modes,
     ring_starved,
     seqgan_oracle,
+    seqgan_texts,
     truncation,
 )
 from gan_tutorial.experiments.page import Page
@@ -23,6 +24,8 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "ring-modes": ring_modes.run,
     "ring-starved": ring_starved.run,
     "seqgan-oracle": seqgan_oracle.run,
+    "seqgan-poems": seqgan_texts.poems,
+    "seqgan-words": seqgan_texts.words,
     "truncation": truncation.run,
 }
 

@@ -17,7 +17,7 @@ from gan_tutorial.live.lab import replace_earlier
 from gan_tutorial.live.panel import trait_of
 from gan_tutorial.live.words import GALLERY, words
 from gan_tutorial.zoo import Entry
-from gan_tutorial.zoo.cards import how_many, with_spread
+from gan_tutorial.zoo.cards import columns, how_many, with_spread
 
 WIDEST = 2  # times its height: of a wider sheet, the page shows this much at once
 # Of the still picture: pixels that a sheet is wide and high at most, sheets in a row, pixels between them.
@@ -32,6 +32,8 @@ _STYLE = """<style>
   color: var(--jp-ui-font-color1, inherit); }
 .gan-gallery .gallery-window { overflow-x: auto; }
 .gan-gallery .gallery-sheet { display: block; max-width: none; height: auto; }
+.gan-gallery pre.gallery-sheet { margin: 0; padding: 8px 12px; max-height: 132px; overflow-y: auto; color: inherit;
+  background: #8882; columns: 2; white-space: pre; font-size: 12px; line-height: 1.5; }
 .gan-gallery .gallery-text { padding: 8px 12px; }
 .gan-gallery .gallery-name { font-weight: bold; font-size: 15px; }
 .gan-gallery table { border-collapse: collapse; margin: 6px 0; font-size: inherit; color: inherit; }
@@ -43,10 +45,12 @@ _STYLE = """<style>
 .gan-gallery .gallery-count { line-height: 1.5; font-size: 13px; color: var(--jp-ui-font-color1, inherit); }
 .gan-gallery .gallery-error { border-left: 4px solid #D55E00; padding: 2px 10px; }
 </style>"""
-_CARD = """<div class="gallery-window" tabindex="0"><img class="gallery-sheet" alt="{alt}" style="width: {wide}%"
- src="data:image/webp;base64,{sheet}"></div>
+_PICTURE = """<div class="gallery-window" tabindex="0"><img class="gallery-sheet" alt="{alt}" style="width: {wide}%"
+ src="data:image/webp;base64,{sheet}"></div>"""
+_TEXTS = '<div class="gallery-window"><pre class="gallery-sheet" tabindex="0" aria-label="{alt}">{texts}</pre></div>'
+_CARD = """{sheet}
 <div class="gallery-text"><div class="gallery-name">{name}</div><div lang="en">{summary}</div>
-<table>{rows}</table><code>{load}</code><code>{explore}</code>
+<table>{rows}</table><code>{load}</code><code>{use}</code>
 <details><summary>{failures_title}</summary><div lang="en">{failures}</div></details></div>"""
 _ROW = '<tr><th scope="row">{name}</th><td>{value}</td></tr>'
 _LINE = '<div class="gallery-count {kind}" role="status">{text}</div>'
@@ -174,39 +178,51 @@ class Gallery:
         return control
 
     def _card(self, entry: Entry) -> Any:
-        row, rows = entry.facts["metrics"]["rows"]["model"], self.words["rows"]
-        real = entry.facts["metrics"]["rows"]["held_out"]
-        recipe, trained = entry.recipe, entry.facts["training"]
-        with Image.open(entry.sheet) as sheet:
-            wide = max(100, round(100 * sheet.width / sheet.height / WIDEST))
+        of, rows, order = entry.facts["metrics"]["rows"], self.words["rows"], entry.facts["metrics"].get("order")
+        row, real = of["model"], of.get("held_out") or of["real"]
+        recipe, trained, rate = entry.recipe, entry.facts["training"], entry.blueprint.sample_rate
         told = {
-            "data": f"{recipe.data}, {' x '.join(map(str, entry.sample_shape))}",
+            "data": f"{recipe.data}, {' x '.join(map(str, entry.sample_shape))}{f', {rate} Hz' if rate else ''}",
             "architecture": recipe.model,
             "classes": ", ".join(entry.class_names) or self.words["none"],
             "parameters": f"{entry.parameters:,}",
             "size": f"{entry.bytes / 1e6:.1f} MB",
             "trained": self.words["cpu"] if trained["cpu_only"] else trained["device"],
-            "fid": self.words["beside"].format(model=with_spread(row["fid"]), real=with_spread(real["fid"])),
-            "precision": with_spread(row["precision"]),
-            "recall": with_spread(row["recall"]),
             "samples": how_many(row),
+        }
+        lines = [(rows[key], value) for key, value in told.items()]
+        for i, key in enumerate(columns(entry)):
+            name, value = rows[key] + (f"-{order}" if "bleu" in key else ""), with_spread(row[key])
+            beside = self.words["beside"].format(model=value, real=with_spread(real[key]))
+            lines.insert(len(lines) - 1, (name, value if i else beside))
+        called = f'"{entry.name}"'
+        use = {
+            "image": f"Explorer({called})",
+            "sound": f"zoo.sample({called}, 6)",
+            "text": f"zoo.entry({called}).decode(zoo.sample({called}, 8))",
         }
         card = widgets.HTML(
             _CARD.format(
-                alt=html.escape(self._alt(entry)),
-                wide=wide,
-                sheet=base64.b64encode(entry.sheet.read_bytes()).decode(),
+                sheet=self._sheet(entry),
                 name=html.escape(entry.name),
                 summary=html.escape(entry.summary),
-                rows="".join(_ROW.format(name=rows[key], value=html.escape(value)) for key, value in told.items()),
-                load=html.escape(f'G = zoo.load("{entry.name}")'),
-                explore=html.escape(f'Explorer("{entry.name}")'),
+                rows="".join(_ROW.format(name=name, value=html.escape(value)) for name, value in lines),
+                load=html.escape(f"G = zoo.load({called})"),
+                use=html.escape(use[entry.blueprint.kind]),
                 failures_title=self.words["failures"],
                 failures=html.escape(entry.facts["failures"]),
             )
         )
         card.add_class("gallery-card")
         return card
+
+    def _sheet(self, entry: Entry) -> str:
+        alt, content = html.escape(self._alt(entry)), entry.sheet.read_bytes()
+        if entry.blueprint.is_text:
+            return _TEXTS.format(alt=alt, texts=html.escape(content.decode().rstrip()))
+        with Image.open(entry.sheet) as sheet:
+            wide = max(100, round(100 * sheet.width / sheet.height / WIDEST))
+        return _PICTURE.format(alt=alt, wide=wide, sheet=base64.b64encode(content).decode())
 
     def _alt(self, entry: Entry) -> str:
         n, names = entry.facts["sheet"]["n"], ", ".join(entry.class_names)
@@ -238,9 +254,10 @@ class Gallery:
 
     # -- where there is no kernel ------------------------------------------------------------------------------------
     def picture(self) -> Image.Image:
-        """A part of the sheet of each model that is shown, above its name. Raises InputError if there are none."""
-        shown = self.shown
-        require(bool(shown), "filters", self.values, "filters that some model fits")
+        """A part of the sheet of each model that is shown, above its name; texts have none. Raises InputError if there
+        are none."""
+        shown = self._pictured()
+        require(bool(shown), "filters", self.values, "filters that some model of images or sounds fits")
         import matplotlib  # heavy, and needed for its font alone
 
         font = ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 15)
@@ -265,6 +282,9 @@ class Gallery:
             top += height + GAP
         return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
+    def _pictured(self) -> list[Entry]:
+        return [entry for entry in self.shown if not entry.blueprint.is_text]
+
     def __repr__(self) -> str:
         names = ", ".join(entry.name for entry in self.shown) or "none"
         return f"<Gallery {len(self.shown)} of {len(self.entries)} models: {names}>"
@@ -273,10 +293,10 @@ class Gallery:
         """Widgets for where there is a kernel, a PNG for where there is none, and a text that every run repeats."""
         bundle: dict[str, Any] = {"text/plain": repr(self)}
         about: dict[str, Any] = {}
-        if self.shown:
+        if self._pictured():
             picture = self.picture()
             bundle["image/png"] = base64.b64encode(plots.png(picture)).decode()
-            alt = self.words["alt"].format(names=", ".join(entry.name for entry in self.shown))
+            alt = self.words["alt"].format(names=", ".join(entry.name for entry in self._pictured()))
             about["image/png"] = {"width": picture.width, "height": picture.height, "alt": alt}
         if not self.closed:
             view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}

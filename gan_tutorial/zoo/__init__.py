@@ -1,13 +1,14 @@
 """Pretrained generators that come with the package, and what is known of each.
 
 Four files make a model: NAME.safetensors holds the weights, and in its header what is needed to build the network;
-NAME.json what was measured; NAME.md, the card, says both in words; NAME.webp shows samples. `tools/train_zoo.py` makes
-them. Nothing is downloaded, and nothing unpickled. `from_pretrained`, `save_pretrained` and `push_to_hub` exchange
-models with the Hugging Face Hub; see :mod:`gan_tutorial.zoo.hub`.
+NAME.json what was measured; NAME.md, the card, says both in words; NAME.webp shows samples, of texts NAME.txt.
+`tools/train_zoo.py` makes them. Nothing is downloaded, and nothing unpickled. `from_pretrained`, `save_pretrained` and
+`push_to_hub` exchange models with the Hugging Face Hub; see :mod:`gan_tutorial.zoo.hub`.
 """
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from gan_tutorial.errors import CheckpointError, require, require_integer, requi
 from gan_tutorial.models.biggan import truncated
 from gan_tutorial.training.recipes import Recipe
 from gan_tutorial.zoo import cards
+from gan_tutorial.zoo.blueprint import Blueprint
 
 FOLDER = Path(__file__).parent
 BATCH = 256  # samples that are made at once
@@ -35,18 +37,29 @@ class Entry:
 
     Attributes:
         name: what :func:`load` calls it.
-        recipe: how it was trained.
-        sample_shape: of an image, (C, H, W).
-        class_names: what its labels mean; empty if it takes none.
-        facts: what was measured, as `tools/train_zoo.py` wrote it: "training" (hardware, seconds, images seen, ...),
+        blueprint: how its generator is built, and what its samples mean; see :class:`Blueprint`.
+        facts: what was measured, as `tools/train_zoo.py` wrote it: "training" (hardware, seconds, samples seen, ...),
             "packing", "metrics", "failures".
     """
 
     name: str
-    recipe: Recipe
-    sample_shape: tuple[int, ...]
-    class_names: tuple[str, ...]
+    blueprint: Blueprint
     facts: Mapping[str, Any]
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return self.blueprint.recipe
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of an image (C, H, W), of a sound (1, L), of a text's tokens (L,)."""
+        return self.blueprint.sample_shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What its labels mean; empty if it takes none."""
+        return self.blueprint.class_names
 
     @property
     def summary(self) -> str:
@@ -75,8 +88,13 @@ class Entry:
 
     @property
     def sheet(self) -> Path:
-        """The picture of 64 samples or a few more, seed 0; of a row for each class where there are classes."""
-        return FOLDER / f"{self.name}.webp"
+        """The file of samples, seed 0: a picture of images or of spectrograms, with a row for each class where there
+        are classes; or texts, one a line."""
+        return FOLDER / f"{self.name}{'.txt' if self.blueprint.is_text else '.webp'}"
+
+    def decode(self, tokens: Tensor) -> builtins.list[str]:
+        """The texts of tokens (n, L) that it wrote. Raises InputError if it writes none."""
+        return self.blueprint.decode(tokens)
 
 
 def list() -> tuple[Entry, ...]:
@@ -89,22 +107,22 @@ def entry(name: str) -> Entry:
     :class:`~gan_tutorial.errors.CheckpointError` for files that are damaged."""
     file = weights_file(name)
     try:
-        return Entry(name, *described(header(file)), json.loads(file.with_suffix(".json").read_bytes()))
+        return Entry(name, Blueprint.from_json(header(file)), json.loads(file.with_suffix(".json").read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(name, "it does not say how to build the network") from error
 
 
 def load(name: str) -> nn.Module:
-    """The generator `name`, on the CPU, in eval mode, float32: z (N, z_dim) -> images (N, C, H, W).
+    """The generator `name`, on the CPU, in eval mode, float32: z (N, z_dim) -> images (N, C, H, W) or sounds (N, 1, L).
 
-    Where there are classes it takes labels as its second argument: class indices (N,) or rows (N, K). The data set is
-    not needed. Raises InputError for an unknown name, and :class:`~gan_tutorial.errors.CheckpointError` for a file
-    whose SHA-256 is not the recorded one.
+    A generator of texts has no z; it has a method `sample`. Where there are classes it takes labels as its second
+    argument: class indices (N,) or rows (N, K). The data set is not needed. Raises InputError for an unknown name, and
+    :class:`~gan_tutorial.errors.CheckpointError` for a file whose SHA-256 is not the recorded one.
     """
     known, content = entry(name), weights_file(name).read_bytes()
     if hashlib.sha256(content).hexdigest() != known.sha256:
         raise _damaged(name, "its SHA-256 is not the card's")
-    return filled(fresh(known.recipe, known.sample_shape, known.class_names), safetensors.torch.load(content))
+    return filled(fresh(known.blueprint), safetensors.torch.load(content))
 
 
 def card(name: str) -> str:
@@ -119,9 +137,10 @@ def weights_file(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def sample(name: str, n: int, *, seed: int = 0, labels: Tensor | None = None, psi: float | None = None) -> Tensor:
-    """n images (n, C, H, W) of the model `name`; see :func:`draw`."""
-    return draw(load(name), entry(name).recipe, n, seed=seed, labels=labels, psi=psi)
+def sample(name: str, n: int, *, seed: int = 0, **options: Any) -> Tensor:
+    """n samples of the model `name`: images (n, C, H, W), sounds (n, 1, L) or texts (n, L); see :func:`draw` for the
+    options labels, psi and temperature."""
+    return draw(load(name), entry(name).recipe, n, seed=seed, **options)
 
 
 @torch.no_grad()
@@ -133,24 +152,31 @@ def draw(
     seed: int = 0,
     labels: Tensor | None = None,
     psi: float | None = None,
+    temperature: float | None = None,
 ) -> Tensor:
-    """n images (n, C, H, W), float32, of a generator on the CPU that `recipe` trained. Its mode is left as it is, and
-    so is torch's global generator.
+    """n samples of a generator on the CPU that `recipe` trained: images (n, C, H, W) or sounds (n, 1, L), float32, or
+    tokens of texts, int64 (n, L). Its mode is left as it is, and so is torch's global generator.
 
     Args:
         n: how many, >= 1.
-        seed: of the latents, and of the noise in the layers.
+        seed: of the latents, and of the noise in the layers; of texts, of the choice of tokens.
         labels: class indices (n,) or rows (n, K) where there are classes; default: each class in turn.
         psi: truncation, for fewer surprises. StyleGAN2: how far styles go from their average, 0 to 1. BigGAN: the
             largest latent, > 0.
+        temperature: of texts, > 0: below 1 for fewer surprises.
 
-    Raises InputError for a value out of range, and for labels or truncation where the model has none.
+    Raises InputError for a value out of range, and for labels, truncation or temperature where the model has none.
     """
     require_integer("n", n, 1)
     require_integer("seed", seed, 0, 2**63 - 1)
-    truncates = recipe.model in ("biggan", "stylegan2")
+    truncates, writes = recipe.model in ("biggan", "stylegan2"), recipe.model == "seqgan"
     require(psi is None or truncates, "psi", psi, f"none: {recipe.name} has no truncation")
+    require(temperature is None or writes, "temperature", temperature, f"none: {recipe.name} writes no texts")
+    classes = int(network.num_classes)  # type: ignore[arg-type]
+    require(labels is None or classes > 0, "labels", "some", f"none: {recipe.name} has no classes")
     rng, z_dim = torch.Generator().manual_seed(seed), int(network.z_dim)  # type: ignore[arg-type]
+    if writes:
+        return network.sample(n, rng, 1.0 if temperature is None else temperature)  # type: ignore[operator]
     options = {}
     if psi is not None and recipe.model == "stylegan2":
         require_number("psi", psi, 0, 1)
@@ -162,29 +188,21 @@ def draw(
         z = torch.randn(n, z_dim, generator=rng)
     else:
         z = torch.rand(n, z_dim, generator=rng) * 2 - 1
-    classes = int(network.num_classes)  # type: ignore[arg-type]
-    require(labels is None or classes > 0, "labels", "some", f"none: {recipe.name} has no classes")
     if classes:
         labels = torch.arange(n) % classes if labels is None else labels
         require(len(labels) == n, "labels", tuple(labels.shape), f"as many as samples, {n}")
-    images = []
+    samples = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for rows in torch.arange(n).split(BATCH):
-            images.append(network(z[rows], *([labels[rows]] if labels is not None else []), **options))
-    return torch.cat(images).float()
+            samples.append(network(z[rows], *([labels[rows]] if labels is not None else []), **options))
+    return torch.cat(samples).float()
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-def packed(
-    tensors: Mapping[str, Tensor],
-    recipe: Recipe,
-    sample_shape: tuple[int, ...],
-    class_names: tuple[str, ...],
-    **more: Any,
-) -> bytes:
+def packed(tensors: Mapping[str, Tensor], blueprint: Blueprint, **more: Any) -> bytes:
     """A safetensors file whose header says how to build the network, and `more`; the same bytes for the same input."""
-    about = {"recipe": recipe.to_json(), "sample_shape": sample_shape, "class_names": class_names, **more}
+    about = blueprint.to_json() | more
     # One key: the library writes several in any order.
     return safetensors.torch.save({key: t.contiguous() for key, t in tensors.items()}, {"about": json.dumps(about)})
 
@@ -196,19 +214,14 @@ def header(file: Path) -> dict[str, Any]:
         return json.loads(json.loads(content.read(min(length, 2**24)))["__metadata__"]["about"])
 
 
-def described(about: Mapping[str, Any]) -> tuple[Recipe, tuple[int, ...], tuple[str, ...]]:
-    """Recipe, sample shape and class names. A recipe of an older version has the defaults of what came since.
-
-    Raises ValueError, KeyError or TypeError if `about` is something else.
-    """
-    return Recipe.from_json(about["recipe"]), tuple(about["sample_shape"]), tuple(about["class_names"])
-
-
-def fresh(recipe: Recipe, sample_shape: tuple[int, ...], class_names: tuple[str, ...]) -> nn.Module:
-    """The recipe's generator with random weights, in eval mode, without gradients. torch's global generator is left as
-    it is."""
+def fresh(blueprint: Blueprint) -> nn.Module:
+    """The blueprint's generator with random weights, in eval mode, without gradients. torch's global generator is left
+    as it is."""
+    b = blueprint
     with torch.random.fork_rng(devices=[]):
-        networks = models.build(recipe.model, sample_shape, len(class_names), **recipe.model_options)
+        networks = models.build(
+            b.recipe.model, b.sample_shape, len(b.class_names), len(b.vocabulary), **b.recipe.model_options
+        )
     return networks["generator"].eval().requires_grad_(False)
 
 

@@ -16,7 +16,7 @@ class Source(NamedTuple):
     """What a data set shows, and under which licence the weights come that learned it (the data's own)."""
 
     shows: str
-    licence: str  # SPDX
+    licence: str  # SPDX; "LicenseRef-" for terms that have no name there
     credit: str
 
 
@@ -33,6 +33,24 @@ SOURCES = {
         'The training images are of the style "Pixel Art" by DiceBear, CC0 1.0 '
         "(https://creativecommons.org/publicdomain/zero/1.0/).",
     ),
+    "drums": Source(
+        "drums",
+        "MIT",
+        "The training sounds are computed by this package (`gan_tutorial/data/sound.py`) and come under its own "
+        "licence, MIT.",
+    ),
+    "poems": Source(
+        "quatrains in classical Chinese",
+        "MIT",
+        "The training texts are poems of the Tang and Song dynasties, in the public domain by their age, as collected "
+        "in chinese-poetry by JackeyGao, MIT.",
+    ),
+    "words": Source(
+        "English words, letter by letter",
+        "LicenseRef-SCOWL",
+        "The training texts are a selection from SCOWL, copyright 2000-2011 by Kevin Atkinson, whose terms allow use, "
+        "copying, modification and distribution of what is made from it, with their notice.",
+    ),
     "emoji": Source(
         "emoji",
         "Apache-2.0",
@@ -40,6 +58,38 @@ SOURCES = {
         "copyright 2013-2017 Google Inc. and Arjen Nienhuis.",
     ),
 }
+
+
+# What was measured of each kind, by its key in the facts: its name.
+COLUMNS: dict[str, dict[str, str]] = {
+    "image": {"fid": "Classifier-FID", "precision": "Precision", "recall": "Recall"},
+    "sound": {
+        "distance": "Spectral distance, dB",
+        "inception": "Inception score",
+        "precision": "Precision",
+        "recall": "Recall",
+        "nearest": "Nearest training sound, dB",
+    },
+    "text": {
+        "bleu": "BLEU",
+        "self_bleu": "Self-BLEU",
+        "valid": "Valid",
+        "novel": "Novel",
+        "rhyme": "Rhyming",
+        "unseen": "Words held out",
+    },
+}
+SETS = {
+    "model": "this model",
+    "model_few": "this model, as many as are held out",
+    "held_out": "real ones, held out",
+    "real": "real ones, of the training set",
+    "untrained": "the same networks, untrained",
+}
+PRECISION = (
+    "Precision and recall (Kynkäänniemi et al. 2019, k = 3; higher is better) are against {reference:,} training "
+    "samples. "
+)
 
 
 def licence(entry: Entry) -> str:
@@ -51,7 +101,7 @@ def render(entry: Entry) -> str:
     """The card of a model of the zoo, Markdown."""
     return f"""# {entry.name}
 
-![Samples of {entry.name}]({entry.sheet.name})
+{_shown(entry)}
 
 {_sheet(entry)}
 
@@ -75,31 +125,58 @@ def render(entry: Entry) -> str:
 
 def _licence(entry: Entry) -> str:
     credit = SOURCES[entry.recipe.data].credit
-    return f"{credit} See `gan_tutorial/data/LICENSES.md`. The weights come under the same licence, {licence(entry)}."
+    named = "" if licence(entry).startswith("LicenseRef") else f", {licence(entry)}"
+    return f"{credit} See `gan_tutorial/data/LICENSES.md`. The weights come under the same licence{named}."
+
+
+def _shown(entry: Entry) -> str:
+    """The samples themselves: a picture, or texts."""
+    if not entry.blueprint.is_text:
+        return f"![Samples of {entry.name}]({entry.sheet.name})"
+    texts = entry.sheet.read_text(encoding="utf-8").splitlines()
+    space = "\u3000" if entry.recipe.data == "poems" else " "
+    return f"```text\n{textwrap.fill(space.join(texts), 120 // (1 + (space != ' ')))}\n```"
 
 
 def _sheet(entry: Entry) -> str:
     n, seed = entry.facts["sheet"]["n"], entry.facts["sheet"]["seed"]
     rows = f", a row for each class: {', '.join(entry.class_names)}" if entry.class_names else ""
-    return f"The first {n} samples of seed {seed}{rows}."
+    sounds = " Each is a waveform, from -1 to 1, over its log-mel spectrogram, from -60 to 0 dB."
+    return f"The first {n} samples of seed {seed}{rows}." + sounds * entry.blueprint.is_sound
+
+
+def makes(entry: Entry) -> str:
+    """What its samples are, in a few words: "3 x 16 x 16 images"."""
+    b = entry.blueprint
+    if b.is_text:
+        return f"texts of {'up to ' * (b.recipe.data != 'poems')}{b.sample_shape[0]} characters"
+    if b.is_sound:
+        return f"sounds of {b.sample_shape[1] / (b.sample_rate or 1):.2g} s"
+    return f"{' x '.join(map(str, b.sample_shape))} images"
 
 
 def _table(entry: Entry) -> str:
-    r, of = entry.recipe, entry.facts["training"]
-    z_dim = {**models.options(r.model), **r.model_options}["z_dim"]
-    shape, noise = " x ".join(map(str, entry.sample_shape)), {"normal": "N(0, 1)", "uniform": "U(-1, 1)"}[r.noise]
-    makes = f"{shape} images of {SOURCES[r.data].shows}, scaled to [-1, 1], from z ~ {noise}, {z_dim} dimensions"
+    r, of, b = entry.recipe, entry.facts["training"], entry.blueprint
+    said = f"{makes(entry)}: {SOURCES[r.data].shows}"
+    if b.is_text:
+        said += f"; the vocabulary has {len(b.vocabulary) - 1:,} characters and a blank"
+    else:
+        z_dim = {**models.options(r.model), **r.model_options}["z_dim"]
+        noise = {"normal": "N(0, 1)", "uniform": "U(-1, 1)"}[r.noise]
+        rate = f" at {b.sample_rate:,} samples a second" if b.sample_rate else ""
+        said += f"{rate}, scaled to [-1, 1], from z ~ {noise}, {z_dim} dimensions"
     if entry.class_names:
-        makes += f", and a class, one of {len(entry.class_names)}: {', '.join(entry.class_names)}"
+        said += f", and a class, one of {len(entry.class_names)}: {', '.join(entry.class_names)}"
     options = "".join(f", {key}={value}" for key, value in r.data_options.items())
     changes = ", ".join(f"{key}={value}" for key, value in of["changes"].items())
     only = "a CPU only, never on a GPU: " if of["cpu_only"] else ""
+    seen = f", {of['samples']:,} real {b.kind}s seen" if r.algorithm != "seqgan" else ""
     rows = {
-        "What it makes": makes,
-        "Data": f"the training split of `{r.data}`{options}: {of['data']:,} images",
+        "What it makes": said,
+        "Data": f"the training split of `{r.data}`{options}: {of['data']:,} {b.kind}s",
         "Recipe": f"`{r.name}`" + (f" with {changes}" if changes else "") + f"; seed {of['seed']}",
-        "Trained": f"on {only}{of['device']}; {of['steps']:,} steps of batch {r.batch_size}, "
-        f"{of['images']:,} real images seen, {_duration(of['seconds'])}",
+        "Trained": f"on {only}{of['device']}; {of['steps']:,} steps of batch {r.batch_size}{seen}, "
+        f"{_duration(of['seconds'])}",
         "Precision": f"{of['precision']}, torch {of['torch']}",
     }
     if of["steps"] < r.steps:
@@ -119,47 +196,87 @@ def _packed(entry: Entry) -> str:
     said = f"{what} after the last step, not chosen by its score"
     if packing.get("standing_statistics"):
         said += f"; BatchNorm's statistics measured anew over {packing['standing_statistics']:,} samples"
-    said += f"; {packing['storage']}, which moved the classifier-FID of {how_many(packing)} samples from "
-    said += f"{with_spread(packing['fid_before'])} to {with_spread(packing['fid_after'])}"
+    column = columns(entry)[packing["score"]].partition(",")[0]
+    column = column if column.startswith("BLEU") else column[0].lower() + column[1:]
+    said += f"; {packing['storage']}, which moved the {column} of {how_many(packing)} samples from "
+    said += f"{with_spread(packing['before'])} to {with_spread(packing['after'])}"
     if packing.get("largest_change") is not None:
-        said += f", and no pixel by more than {packing['largest_change']:.3f} of 2"
+        value = {"image": "pixel", "sound": "sample of a sound"}[entry.blueprint.kind]
+        said += f", and no {value} by more than {packing['largest_change']:.3f} of 2"
+    if packing.get("changed") is not None:
+        said += f", and changed {packing['changed']:.1%} of the texts"
     return said
 
 
+def columns(entry: Entry) -> dict[str, str]:
+    """What was measured of the model: keys of a row of its facts, and their names."""
+    row, order = entry.facts["metrics"]["rows"]["model"], entry.facts["metrics"].get("order")
+    known = COLUMNS[entry.blueprint.kind].items()
+    return {key: f"{name}-{order}" if "BLEU" in name else name for key, name in known if key in row}
+
+
 def _measured(entry: Entry) -> str:
-    metrics = entry.facts["metrics"]
-    rows = metrics["rows"]
-    names = {
-        "model": "this model",
-        "model_few": "this model, as many as are held out",
-        "held_out": "real images, held out",
-        "untrained": "the same networks, untrained",
-    }
+    metrics, named = entry.facts["metrics"], columns(entry)
+    head = f"| Samples | How many | {' | '.join(named.values())} |\n|-|-{'|-' * len(named)}|"
     table = "\n".join(
-        f"| {said} | {how_many(rows[key])} | {with_spread(rows[key]['fid'])} | {with_spread(rows[key]['precision'])} | "
-        f"{with_spread(rows[key]['recall'])} |"
-        for key, said in names.items()
+        f"| {SETS[key]} | {how_many(row)} | {' | '.join(with_spread(row[column]) for column in named)} |"
+        for key, row in metrics["rows"].items()
     )
-    how = (
-        f"Features are those of the package's own classifier of `{metrics['classifier']}`, so these numbers compare "
-        "with no published ones. Classifier-FID (lower is better) is against the statistics of all training images. "
-        "Precision and recall (Kynkäänniemi et al. 2019, k = 3; higher is better) are against "
-        f"{metrics['reference']:,} of them. All depend on how many samples there are. Spreads are standard deviations "
-        f"over the sampling seeds {', '.join(map(str, metrics['seeds']))}."
-    )
-    head = "| Samples | How many | Classifier-FID | Precision | Recall |\n|-|-|-|-|-|"
+    spreads = f"Spreads are standard deviations over the sampling seeds {', '.join(map(str, metrics['seeds']))}."
+    how = HOW[entry.blueprint.kind](entry) + " " + spreads
     return "\n\n".join([_wrapped(how), f"{head}\n{table}", *map(_wrapped, _found(metrics))])
 
 
+def _how_images(entry: Entry) -> str:
+    metrics = entry.facts["metrics"]
+    return (
+        f"Features are those of the package's own classifier of `{metrics['classifier']}`, so these numbers compare "
+        "with no published ones. Classifier-FID (lower is better) is against the statistics of all training images. "
+        + PRECISION.format(**metrics)
+        + "All depend on how many samples there are."
+    )
+
+
+def _how_sounds(entry: Entry) -> str:
+    metrics = entry.facts["metrics"]
+    return (
+        "The spectral distance (lower is better) is that of `gan_tutorial.metrics.spectral_distance` against all "
+        f"training sounds. The other numbers are by the package's own classifier of `{metrics['classifier']}`, so they "
+        f"compare with no published ones. The inception score reaches {len(metrics['classes'])} at most. "
+        + PRECISION.format(**metrics)
+        + f"The nearest training sound is the median over {metrics['closest']} samples; sounds learned by heart would "
+        "be nearer to one than real sounds held out are. All depend on how many samples there are."
+    )
+
+
+def _how_texts(entry: Entry) -> str:
+    metrics, order = entry.facts["metrics"], entry.facts["metrics"]["order"]
+    last = {
+        "poems": "Rhyming: lines 2 and 4 do, by today's readings (`gan_tutorial.data.text.rhymes`).",
+        "words": "Words held out: the sample is an English word that the model has never seen.",
+    }[entry.recipe.data]
+    return (
+        f"BLEU-{order} (higher is better) is against the {metrics['reference']:,} texts held out, self-BLEU-{order} "
+        "(lower is more diverse) of each sample against the others. Valid: no blank within"
+        + (", and every place filled" if entry.recipe.data == "poems" else "")
+        + f". Novel: not in the training set. {last} BLEU depends on how many samples there are."
+    )
+
+
+HOW = {"image": _how_images, "sound": _how_sounds, "text": _how_texts}
+
+
 def _found(metrics: Mapping[str, Any]) -> list[str]:
-    """Sentences on classes, attributes and labels."""
-    shares, row = metrics["classes"], metrics["rows"]["model"]
-    least, most = min(shares, key=shares.get), max(shares, key=shares.get)
-    found = sum(share > 0 for share in shares.values())
-    said = [
-        f"In {how_many(row)} samples the classifier finds {found} of {len(shares)} classes: the rarest is {least} with "
-        f"{shares[least]:.1%}, the most frequent {most} with {shares[most]:.1%}."
-    ]
+    """Sentences on classes, attributes, labels and likelihood."""
+    said = []
+    if metrics.get("classes"):
+        shares, row = metrics["classes"], metrics["rows"]["model"]
+        least, most = min(shares, key=shares.get), max(shares, key=shares.get)
+        found = sum(share > 0 for share in shares.values())
+        said.append(
+            f"In {how_many(row)} samples the classifier finds {found} of {len(shares)} classes: the rarest is {least} "
+            f"with {shares[least]:.1%}, the most frequent {most} with {shares[most]:.1%}."
+        )
     if metrics.get("attributes"):
         lines = []
         for name, of in metrics["attributes"].items():
@@ -170,7 +287,13 @@ def _found(metrics: Mapping[str, Any]) -> list[str]:
         model, real = metrics["labels"]["model"], metrics["labels"]["held_out"]
         said.append(
             f"The classifier finds the label that was asked for in {model:.1%} of the samples, and the true one in "
-            f"{real:.1%} of the real images held out."
+            f"{real:.1%} of the real ones held out."
+        )
+    if metrics.get("nll"):
+        model, untrained = metrics["nll"]["model"], metrics["nll"]["untrained"]
+        said.append(
+            f"The negative log-likelihood of the texts held out is {model:.3f} nats a token; before the training it "
+            f"was {untrained:.3f}."
         )
     return said
 

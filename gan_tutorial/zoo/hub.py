@@ -30,12 +30,12 @@ except ImportError:
     ) from None
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-TAGS = ["gan", "image-generation"]
+TAGS = {"image": ["gan", "image-generation"], "sound": ["gan", "audio-generation"], "text": ["gan", "text-generation"]}
 # What the network and its library raise; older versions of it use requests, newer ones httpx.
 FAILURES: Any = (OSError, ValueError, *HfHubHTTPError.__bases__)
 
 
-class Pretrained(nn.Module, huggingface_hub.PyTorchModelHubMixin, library_name="gan-tutorial", tags=TAGS):
+class Pretrained(nn.Module, huggingface_hub.PyTorchModelHubMixin, library_name="gan-tutorial", tags=["gan"]):
     """A generator that knows how it is built, so that the Hub can keep it. It is called as the generator is, and has
     its attributes (`z_dim`, `mapping`, ...).
 
@@ -45,17 +45,19 @@ class Pretrained(nn.Module, huggingface_hub.PyTorchModelHubMixin, library_name="
 
     Args:
         recipe: what :meth:`gan_tutorial.training.Recipe.to_json` gives.
-        sample_shape: of an image, (C, H, W).
+        sample_shape: of an image (C, H, W), of a sound (1, L), of a text's tokens (L,).
         class_names: what the labels mean; empty for a generator without classes.
+        more: what else :class:`gan_tutorial.zoo.Blueprint` has: of texts vocabulary and joiner, of sounds sample_rate.
 
     Raises InputError if that describes no generator.
     """
 
-    def __init__(self, recipe: dict[str, Any], sample_shape: list[int], class_names: list[str]) -> None:
+    def __init__(self, recipe: dict[str, Any], sample_shape: list[int], class_names: list[str], **more: Any) -> None:
         super().__init__()
-        about = {"recipe": recipe, "sample_shape": sample_shape, "class_names": class_names}
-        self.recipe, shape, self.class_names = zoo.described(about)
-        self.generator = zoo.fresh(self.recipe, shape, self.class_names)
+        about = {"recipe": recipe, "sample_shape": sample_shape, "class_names": class_names, **more}
+        self.blueprint = zoo.Blueprint.from_json(about)
+        self.recipe, self.class_names = self.blueprint.recipe, self.blueprint.class_names
+        self.generator = zoo.fresh(self.blueprint)
         self.entry: zoo.Entry | None = None  # of a model of the zoo
         self.eval()
 
@@ -73,12 +75,13 @@ class Pretrained(nn.Module, huggingface_hub.PyTorchModelHubMixin, library_name="
         # The card speaks of these very weights; beside others it would be wrong.
         if entry is not None and all(t.equal(tensors[key]) for key, t in zoo.load(entry.name).state_dict().items()):
             content = zoo.weights_file(entry.name).read_bytes()
-            front = f"---\nlicense: {cards.licence(entry).lower()}\nlibrary_name: gan-tutorial\ntags: {TAGS}\n---\n"
+            tags, known = TAGS[entry.blueprint.kind], cards.licence(entry)
+            of_hub = "other" if known.startswith("LicenseRef") else known.lower()
+            front = f"---\nlicense: {of_hub}\nlibrary_name: gan-tutorial\ntags: {tags}\n---\n"
             write_atomically(save_directory / "README.md", (front + entry.card).encode())
             write_atomically(save_directory / entry.sheet.name, entry.sheet.read_bytes())
         else:
-            shape = self.generator.sample_shape
-            content = zoo.packed(tensors, self.recipe, shape, self.class_names)  # type: ignore[arg-type]
+            content = zoo.packed(tensors, self.blueprint)
         write_atomically(save_directory / WEIGHTS, content)
 
     @classmethod
@@ -119,7 +122,7 @@ def from_pretrained(source: str | Path, *, revision: str | None = None, token: s
 def pretrained(name: str) -> Pretrained:
     """The model `name` of the zoo, ready for the Hub. Raises as :func:`gan_tutorial.zoo.load`."""
     entry = zoo.entry(name)
-    model = Pretrained(entry.recipe.to_json(), [*entry.sample_shape], [*entry.class_names])
+    model = Pretrained(**entry.blueprint.to_json())
     zoo.filled(model.generator, zoo.load(name).state_dict())
     model.entry = entry
     return model

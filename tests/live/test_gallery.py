@@ -17,6 +17,7 @@ from gan_tutorial.live import Gallery
 from gan_tutorial.live import gallery as module
 from gan_tutorial.live import lab as lab_module
 from gan_tutorial.live.words import GALLERY
+from gan_tutorial.zoo.cards import COLUMNS, columns
 
 ALL = [entry.name for entry in zoo.list()]
 
@@ -114,11 +115,14 @@ def test_a_card_says_what_the_zoo_knows(name):
     text = html.unescape(re.sub(r"<[^>]*>", " ", card))
     for part in (name, entry.summary, f"{entry.parameters:,}", entry.facts["failures"], f'G = zoo.load("{name}")'):
         assert part in text
-    for metric in ("fid", "precision", "recall"):
-        assert f"{row[metric]['mean']:.2f}" in text
+    assert all(f"{row[metric]['mean']:.2f}" in text for metric in columns(entry))
     assert f"{row['n']:,}" in text
     assert ("a CPU only" in text) == entry.facts["training"]["cpu_only"]
     assert all(of in text for of in entry.class_names)
+    if entry.blueprint.is_text:
+        assert all(line in text for line in entry.sheet.read_text(encoding="utf-8").splitlines())
+        assert f'zoo.entry("{name}").decode(zoo.sample("{name}", 8))' in text
+        return
     alt = html.unescape(re.search(r'<img[^>]* alt="([^"]+)"', card)[1])
     assert alt.startswith(f"{entry.facts['sheet']['n']} samples of {name}")
     sheet = re.search(r'src="data:image/webp;base64,([^"]+)"', card)[1]
@@ -127,7 +131,7 @@ def test_a_card_says_what_the_zoo_knows(name):
 
 def test_what_a_card_says_is_no_markup(monkeypatch):
     facts = {**zoo.entry("dcgan-mnist").facts, "failures": "<script>alert('x')</script> & more"}
-    entry = zoo.Entry("dcgan-mnist", zoo.entry("dcgan-mnist").recipe, (1, 32, 32), (), facts)
+    entry = zoo.Entry("dcgan-mnist", zoo.entry("dcgan-mnist").blueprint, facts)
     monkeypatch.setattr(zoo, "list", lambda: (entry,))
     card = Gallery().cards["dcgan-mnist"].value
     assert "<script>" not in card
@@ -159,8 +163,17 @@ def test_the_picture_shows_the_sheets_of_what_is_shown():
     it.set(text="nothing has this name")
     assert set(it._repr_mimebundle_()[0]) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
     assert repr(it) == f"<Gallery 0 of {len(ALL)} models: none>"
-    with pytest.raises(InputError, match="filters that some model fits"):
+    with pytest.raises(InputError, match="filters that some model of images or sounds fits"):
         it.picture()
+
+
+def test_texts_have_no_picture():
+    it = Gallery(data="words")
+    assert names(it) == ["seqgan-words"]
+    assert "image/png" not in it._repr_mimebundle_()[0]
+    alt = Gallery()._repr_mimebundle_()[1]["image/png"]["alt"]
+    assert "seqgan" not in alt
+    assert "wavegan-drums" in alt
 
 
 def test_a_cell_that_runs_again_closes_what_it_made(monkeypatch):
@@ -195,7 +208,9 @@ def test_every_text_is_used_and_no_other_is_there():
     used = set(re.findall(r'words\["(\w+)"', code)) | {"nothing"}
     assert used == set(GALLERY["en"])
     assert set(GALLERY["en"]["filters"]) == set(GALLERY["en"]["tips"]) == set(Gallery().controls)
-    assert set(GALLERY["en"]["rows"]) == set(re.findall(r'^            "(\w+)": ', code, re.M))
+    measured = {key for of in COLUMNS.values() for key in of}
+    literal = set(re.findall(r'^            "(\w+)": ', code, re.M)) - {"image", "sound", "text"}
+    assert set(GALLERY["en"]["rows"]) == literal | measured
 
 
 def test_it_speaks_chinese():

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gan_tutorial import zoo
+from gan_tutorial import data, zoo
 from gan_tutorial.errors import CheckpointError, InputError
 from gan_tutorial.training import recipe
 
@@ -104,6 +104,20 @@ def test_a_folder_gives_the_same_generator(folder):
     assert torch.equal(copy.deepcopy(theirs)(z), theirs(z))
     with pytest.raises(AttributeError, match="mapping"):
         _ = theirs.mapping
+
+
+def test_a_folder_gives_texts_and_sounds_back(tmp_path):
+    for name, options in (
+        ("seqgan-words", {"model__hidden": 8}),
+        ("wavegan-drums-small", {"model__g_width": 4, "data__per_class": 8}),
+    ):
+        mine = recipe(name, **options)
+        blueprint = zoo.Blueprint.of(mine, data.load(mine.data, **mine.data_options))
+        model = hub.Pretrained(**blueprint.to_json())
+        model.save_pretrained(tmp_path / name)
+        again = hub.from_pretrained(tmp_path / name)
+        assert again.blueprint == blueprint
+        assert torch.equal(zoo.draw(model.generator, mine, 4), zoo.draw(again.generator, mine, 4))
 
 
 def test_a_folder_holds_plain_files_and_the_very_weights_of_the_card(folder):

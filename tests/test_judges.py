@@ -1,0 +1,140 @@
+"""The judges: what they say of real samples, of planted faults and of networks that were never trained."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from gan_tutorial import data, judges, zoo
+from gan_tutorial.errors import InputError
+from gan_tutorial.training import Recipe, recipe
+
+
+@pytest.fixture(scope="module")
+def images():
+    return judges.judge(recipe("cgan-avatars"), 200)
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    return judges.judge(recipe("wavegan-drums-small", data__per_class=60), 54)
+
+
+@pytest.fixture(scope="module")
+def poems():
+    return judges.judge(recipe("seqgan-poems"), 100)
+
+
+@pytest.fixture(scope="module")
+def words():
+    return judges.judge(recipe("seqgan-words"), 100)
+
+
+def test_each_kind_of_data_has_its_judge(images, sounds, poems, words):
+    assert isinstance(images, judges.Images)
+    assert isinstance(sounds, judges.Sounds)
+    assert isinstance(poems, judges.Texts)
+    assert (words.order, poems.order) == (4, 2)
+    with pytest.raises(InputError, match="a data set that has a classifier of this shape") as caught:
+        judges.judge(recipe("wavegan-drums-small", data="tones"))
+    assert "\n" not in str(caught.value)
+
+
+def test_real_images_are_better_than_spoiled_ones(images):
+    real = images.held_out[:200].x
+    assert images.score(real) < images.score((real + 0.5 * torch.randn(real.shape)).clamp(-1, 1)) / 2
+    row = images.row([images.features(real), images.features(real[:200].flip(0))])
+    assert row["times"] == 2
+    assert row["fid"]["std"] == pytest.approx(0, abs=1e-6)
+    assert row["precision"]["mean"] > 0.8
+
+
+def test_labels_are_drawn_as_often_as_in_the_data(images):
+    labels = images.labels(4000, 1)
+    shares = torch.bincount(labels) / 4000
+    real = torch.bincount(images.real.labels) / len(images.real)
+    torch.testing.assert_close(shares, real, atol=0.03, rtol=0)
+    assert torch.equal(labels, images.labels(4000, 1))
+    assert not torch.equal(labels, images.labels(4000, 2))
+
+
+def test_values_that_are_hardly_found_count_as_missing(images):
+    names = images.classifier.attribute_names["hair_length"]
+    counts = Counter({("hair_length", 0): 5, ("hair_length", 1): 2})
+    assert images.values(counts, 3)["hair_length"] == {"values": 2, "found": 1, "missing": [names[1]]}
+
+
+def test_sounds_that_were_learned_by_heart_are_near(sounds):
+    held_out, learned = sounds.held_out[:].x, sounds.real[:36].x
+    columns = {
+        name: sounds.columns(x, sounds.classifier.features(x, sounds.rate))
+        for name, x in {"held out": held_out, "learned": learned, "one": learned[:1].repeat(36, 1, 1)}.items()
+    }
+    assert columns["learned"]["nearest"] == 0 < columns["held out"]["nearest"]
+    assert columns["one"]["inception"] == pytest.approx(1, abs=1e-3)
+    assert columns["held out"]["inception"] > 4
+    assert columns["one"]["distance"] > 2 * columns["held out"]["distance"]
+
+
+def test_a_network_of_sounds_that_was_never_trained_is_far_from_all(sounds):
+    said = sounds.measure(sounds.untrained())
+    rows = said["rows"]
+    assert rows["held_out"]["distance"]["mean"] < rows["model"]["distance"]["mean"] / 2
+    assert rows["model"]["precision"]["mean"] < 0.2
+    assert said["labels"]["model"] < 0.5 < 0.8 < said["labels"]["held_out"]
+    assert sum(said["classes"].values()) == pytest.approx(1)
+    assert (rows["model"]["n"], rows["model"]["times"]) == (54, 3)
+
+
+def test_texts_that_were_learned_by_heart_are_not_new(words):
+    learned, held_out = words.real[:100].x, words.held_out[:100].x
+    assert words.columns(learned)["novel"] == 0
+    assert words.columns(learned)["unseen"] == 0
+    assert words.columns(held_out)["novel"] == 1
+    assert words.columns(held_out)["unseen"] == 1
+    assert words.columns(held_out)["bleu"] > 0.98  # a word of three letters has no four in a row
+    gap = learned.clone()
+    gap[:, 0] = 0
+    assert words.columns(gap)["valid"] == 0
+
+
+def test_poems_are_judged_by_length_and_rhyme(poems):
+    real = poems.real[:100].x
+    found = poems.columns(real)
+    assert found["valid"] == 1
+    assert found["rhyme"] > 0.6
+    short = real.clone()
+    short[:50, -1] = 0
+    assert poems.columns(short)["valid"] == 0.5
+    assert poems.columns(short)["rhyme"] < found["rhyme"]
+    shuffled = real[:, torch.randperm(20, generator=torch.Generator().manual_seed(0))]
+    assert poems.score(shuffled) < poems.score(real)
+
+
+def test_likelihood_is_that_of_the_held_out_texts(words):
+    network = words.untrained()
+    expected = -network.log_prob(words.held_out.data).double().mean().item()
+    assert words.nll(network) == pytest.approx(expected, abs=1e-6)
+    assert expected == pytest.approx(torch.tensor(27.0).log().item(), abs=0.1)
+    said = words.measure(network)
+    assert said["rows"]["model"]["bleu"]["mean"] < said["rows"]["real"]["bleu"]["mean"] / 2
+    assert said["nll"]["model"] == said["nll"]["untrained"]
+
+
+def test_a_row_has_means_and_spreads():
+    assert judges.row([{"a": 1.0}, {"a": 3.0}], 7) == {"n": 7, "times": 2, "a": {"mean": 2.0, "std": 2**0.5}}
+    assert judges.spread([2.5]) == {"mean": 2.5, "std": None}
+
+
+def test_a_blueprint_is_all_that_a_file_has_to_say():
+    for name in ("cgan-avatars", "wavegan-drums-small", "seqgan-poems", "ring-mlp"):
+        r = recipe(name)
+        if name == "ring-mlp":
+            blueprint = zoo.Blueprint(r, (2,))
+        else:
+            blueprint = zoo.Blueprint.of(r, data.load(r.data, **r.data_options))
+        assert zoo.Blueprint.from_json(blueprint.to_json()) == blueprint
+        kinds = {"cgan-avatars": "image", "wavegan-drums-small": "sound", "seqgan-poems": "text", "ring-mlp": "points"}
+        assert blueprint.kind == kinds[name]
+        assert isinstance(blueprint.recipe, Recipe)
+        assert ("vocabulary" in blueprint.to_json()) == blueprint.is_text
