@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import wave
 import time
 from importlib import metadata
 
@@ -250,6 +251,25 @@ def test_the_zoo_is_listed_shown_and_sampled(run, tmp_path):
     assert first.tobytes() == again.tobytes() != other.tobytes()
     code, _, errors = run("zoo", "sample", "dcgan-mnist", "--out", "0.png")
     assert (code, "out: '0.png' is not allowed" in errors) == (2, True)
+
+
+def test_the_zoo_writes_texts_and_sounds(run, tmp_path):
+    from gan_tutorial import zoo
+
+    assert run("zoo", "sample", "seqgan-words", "--n", 5)[0] == 0
+    words = (tmp_path / "samples.txt").read_text(encoding="utf-8").splitlines()
+    assert words == zoo.entry("seqgan-words").decode(zoo.sample("seqgan-words", 5))
+    cool = tmp_path / "cool.txt"
+    assert run("zoo", "sample", "seqgan-words", "--n", 5, "--temperature", 1e-3, "--out", cool)[0] == 0
+    assert len(set(cool.read_text(encoding="utf-8").splitlines())) == 1
+    assert run("zoo", "sample", "wavegan-drums", "--n", 2, "--label", "snare", "--out", "snares.wav")[0] == 0
+    with wave.open(str(tmp_path / "snares.wav")) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
+        assert file.getnframes() >= 2 * 16_384
+    code, _, errors = run("zoo", "sample", "seqgan-words", "--out", "words.png")
+    assert (code, "out: 'words.png' is not allowed; expected a name that ends in .txt" in errors) == (2, True)
+    code, _, errors = run("zoo", "sample", "dcgan-mnist", "--temperature", 2)
+    assert (code, "temperature: 2.0 is not allowed" in errors) == (2, True)
 
 
 def test_pushing_says_where_it_is_or_what_is_missing(run, monkeypatch):

@@ -58,6 +58,12 @@ FAILURES = {
     "biggan-emoji": "Smileys and flags can be recognised; most of the others are blots in the colours and outlines of "
     "their group. Its 1,544 pictures are few, and a group holds many different things. The judge is weak too: it finds "
     "the right group of 62 % of the real pictures, so its numbers flatter the model.",
+    "seqgan-words": "About one sample in five is a word of the training set. Most of the others sound like English and "
+    "mean nothing; some are two words run together, and the longest break off at the twelfth letter. The adversarial "
+    "rounds changed little: nearly all that it knows comes from imitation.",
+    "seqgan-poems": "The form is right, pairs of characters are familiar, and now and then a line could stand in a "
+    "poem. A whole poem has no sense, no two lines belong together, and lines 2 and 4 rhyme no more often than chance. "
+    "It stands on 9,517 poems, and more training would learn them by heart.",
 }
 UNSEEN = "Nobody has looked at its samples yet."
 

@@ -33,7 +33,7 @@ _STYLE = """<style>
 .gan-gallery .gallery-window { overflow-x: auto; }
 .gan-gallery .gallery-sheet { display: block; max-width: none; height: auto; }
 .gan-gallery pre.gallery-sheet { margin: 0; padding: 8px 12px; max-height: 132px; overflow-y: auto; color: inherit;
-  background: #8882; columns: 2; white-space: pre; font-size: 12px; line-height: 1.5; }
+  background: #8882; white-space: pre; font-size: 12px; line-height: 1.5; }
 .gan-gallery .gallery-text { padding: 8px 12px; }
 .gan-gallery .gallery-name { font-weight: bold; font-size: 15px; }
 .gan-gallery table { border-collapse: collapse; margin: 6px 0; font-size: inherit; color: inherit; }
@@ -47,7 +47,8 @@ _STYLE = """<style>
 </style>"""
 _PICTURE = """<div class="gallery-window" tabindex="0"><img class="gallery-sheet" alt="{alt}" style="width: {wide}%"
  src="data:image/webp;base64,{sheet}"></div>"""
-_TEXTS = '<div class="gallery-window"><pre class="gallery-sheet" tabindex="0" aria-label="{alt}">{texts}</pre></div>'
+_TEXTS = """<div class="gallery-window"><pre class="gallery-sheet" tabindex="0" aria-label="{alt}"
+ style="columns: {columns}">{texts}</pre></div>"""
 _CARD = """{sheet}
 <div class="gallery-text"><div class="gallery-name">{name}</div><div lang="en">{summary}</div>
 <table>{rows}</table><code>{load}</code><code>{use}</code>
@@ -219,7 +220,9 @@ class Gallery:
     def _sheet(self, entry: Entry) -> str:
         alt, content = html.escape(self._alt(entry)), entry.sheet.read_bytes()
         if entry.blueprint.is_text:
-            return _TEXTS.format(alt=alt, texts=html.escape(content.decode().rstrip()))
+            texts, few = content.decode().rstrip(), 16  # letters that leave room for a second column
+            fit = 1 + (max(map(len, texts.splitlines())) < few)
+            return _TEXTS.format(alt=alt, texts=html.escape(texts), columns=fit)
         with Image.open(entry.sheet) as sheet:
             wide = max(100, round(100 * sheet.width / sheet.height / WIDEST))
         return _PICTURE.format(alt=alt, wide=wide, sheet=base64.b64encode(content).decode())

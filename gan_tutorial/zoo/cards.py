@@ -134,8 +134,10 @@ def _shown(entry: Entry) -> str:
     if not entry.blueprint.is_text:
         return f"![Samples of {entry.name}]({entry.sheet.name})"
     texts = entry.sheet.read_text(encoding="utf-8").splitlines()
-    space = "\u3000" if entry.recipe.data == "poems" else " "
-    return f"```text\n{textwrap.fill(space.join(texts), 120 // (1 + (space != ' ')))}\n```"
+    if entry.recipe.data != "poems":
+        return f"```text\n{_wrapped(' '.join(texts))}\n```"
+    pairs = ("\u3000".join(texts[i : i + 2]) for i in range(0, len(texts), 2))
+    return "```text\n" + "\n".join(pairs) + "\n```"
 
 
 def _sheet(entry: Entry) -> str:

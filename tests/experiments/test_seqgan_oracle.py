@@ -139,3 +139,16 @@ def test_both_sizes_are_recipes(monkeypatch, tmp_path):
         ("seqgan-oracle-small", [0], "seqgan-oracle"),
         ("seqgan-oracle", [1], "seqgan-oracle-full", tmp_path),
     ]
+
+
+def test_each_draw_of_the_oracle_is_another_one(small):
+    page = seqgan_oracle.run_draws([0, 1], small, epochs=2)
+    assert [row[0] for row in page.rows] == [0, 1]
+    entropies = [float(row[1]) for row in page.rows]
+    assert entropies[0] != entropies[1]
+    assert all(0 < float(row[2]) < 4 for row in page.rows)
+    assert [len(row[4].split(", ")) for row in page.rows] == [3, 3]
+    assert "the paper has 9.038 with an oracle of its own, which lies outside this range" in page.finding
+    said = seqgan_oracle.draws_finding([(0, "5.8", "8.9"), (1, "6.0", "9.1")])
+    assert "5.800 to 6.000" in said
+    assert "8.900 to 9.100; the paper has 9.038 with an oracle of its own, which lies inside" in said
