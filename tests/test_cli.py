@@ -3,8 +3,8 @@ import os
 import signal
 import subprocess
 import sys
-import wave
 import time
+import wave
 from importlib import metadata
 
 import pytest

@@ -33,7 +33,7 @@ _MEASURE_S, _MEASURE_SHARE = 0.1, 0.1  # measure at most so often, and for so mu
 _PINNED = 60  # moments of a pinned run
 _NORMS = {"d_norm": "d_loss", "g_norm": "g_loss"}  # and what a step has that makes them
 # What a data set needs in order to suit the lab's networks.
-_DATA_OPTIONS = {"mnist": {"size": 32}, "emoji": {"size": 32}}
+_DATA_OPTIONS = {"mnist": {"size": 32}, "stacked-mnist": {"size": 32, "samples": 4000}, "emoji": {"size": 32}}
 
 
 ByHand = Literal["step_discriminator", "step_generator"]

@@ -114,7 +114,7 @@ def test_a_scene_of_images():
     assert (scene["language"], scene["words"]) == ("zh", CATALOGUE["zh"])
     assert (scene["kind"], scene["real"]["n"], frame["frame"]["fake"]["n"]) == ("images", 12, 36)
     assert (scene["choices"]["depth"], scene["choices"]["width"], scene["choices"]["axes"]) == ([], [], {})
-    assert {"digits8", "mnist", "avatars", "emoji"} == set(scene["choices"]["data"])
+    assert {"digits8", "mnist", "stacked-mnist", "avatars", "emoji"} == set(scene["choices"]["data"])
     assert scene["data"]["classes"] == [str(k) for k in range(10)]
     assert scene["data"]["modes"] is None
     (answer,) = kernel.hear({"type": "view", "layers": ["fake"], "walk": 0.5, "sample": 2})
