@@ -33,7 +33,7 @@ from gan_tutorial.training import Recipe
 
 SEED = 0
 SEEDS = (0, 1, 2)  # of sampling
-CLOSEST = 200  # sounds whose neighbours are looked for
+CLOSEST = 100  # sounds whose neighbours are looked for
 ORDERS = {"poems": 2, "words": 4}  # of BLEU: tokens that make a meaning
 
 
@@ -131,7 +131,7 @@ class Images(Judge):
         return row(found, len(sets[0]))
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out = self.held_out[: self.n]
+        held_out = self.held_out.sample(min(self.n, len(self.held_out)), torch.Generator().manual_seed(SEED))
         few = len(held_out.x)
         real, found = self.features(held_out.x), []
         counts: Counter[tuple[str, int]] = Counter()  # (attribute, value) -> samples
@@ -199,30 +199,34 @@ class Sounds(Judge):
             "inception": inception_score(self.classifier.probabilities(features)),
             "precision": both.precision,
             "recall": both.recall,
-            "nearest": nearest_sounds(x[:CLOSEST], self.real.data, self.rate)[1].median().item(),
         }
 
+    def nearest(self, sets: Sequence[Tensor]) -> list[float]:
+        """For each set of sounds, how far the nearest training sound is, in dB: the median over `CLOSEST` of them."""
+        few = [x[:CLOSEST] for x in sets]
+        found = nearest_sounds(torch.cat(few), self.real.data, self.rate)[1][:, 0]
+        return [part.median().item() for part in found.split([len(x) for x in few])]
+
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out, found, rows = self.held_out[: self.n], [], {}
-        few = len(held_out.x)
+        held_out = self.held_out.sample(min(self.n, len(self.held_out)), torch.Generator().manual_seed(SEED))
         sets = [self.samples(network, self.n, seed) for seed in SEEDS]
-        found = [self.classifier.features(x, self.rate) for x in sets]
-        rows["model"] = row([self.columns(x, f) for x, f in zip(sets, found, strict=True)], self.n)
-        rows["model_few"] = row([self.columns(x[:few], f[:few]) for x, f in zip(sets, found, strict=True)], few)
-        for name, x in (
-            ("held_out", held_out.x),
-            ("untrained", self.samples(self.untrained(), few, SEEDS[0])),
-        ):
-            rows[name] = row([self.columns(x, self.classifier.features(x, self.rate))], few)
-        real = self.classifier.features(held_out.x, self.rate)
+        sets += [held_out.x, self.samples(self.untrained(), len(held_out.x), SEEDS[0])]
+        features = [self.classifier.features(x, self.rate) for x in sets]
+        near = self.nearest(sets)
+        found = [self.columns(x, f) | {"nearest": d} for x, f, d in zip(sets, features, near, strict=True)]
+        of_model, (real, _) = features[:-2], features[-2:]
         return {
             "classifier": self.recipe.data,
             "seeds": SEEDS,
             "reference": len(self.manifold.real),
             "closest": CLOSEST,
-            "rows": rows,
-            "classes": shares(self.classifier, torch.cat(found)),
-            "labels": recovered(self, self.classifier, found, real, held_out.labels),
+            "rows": {
+                "model": row(found[:-2], self.n),
+                "held_out": row(found[-2:-1], len(held_out.x)),
+                "untrained": row(found[-1:], len(held_out.x)),
+            },
+            "classes": shares(self.classifier, torch.cat(of_model)),
+            "labels": recovered(self, self.classifier, of_model, real, held_out.labels),
         }
 
 

@@ -35,9 +35,9 @@ SOURCES = {
     ),
     "drums": Source(
         "drums",
-        "MIT",
-        "The training sounds are computed by this package (`gan_tutorial/data/sound.py`) and come under its own "
-        "licence, MIT.",
+        "Apache-2.0",
+        "The training sounds are computed by this package (`gan_tutorial/data/sound.py`), which comes under "
+        "Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0).",
     ),
     "poems": Source(
         "quatrains in classical Chinese",
@@ -144,7 +144,7 @@ def _sheet(entry: Entry) -> str:
     n, seed = entry.facts["sheet"]["n"], entry.facts["sheet"]["seed"]
     rows = f", a row for each class: {', '.join(entry.class_names)}" if entry.class_names else ""
     sounds = " Each is a waveform, from -1 to 1, over its log-mel spectrogram, from -60 to 0 dB."
-    return f"The first {n} samples of seed {seed}{rows}." + sounds * entry.blueprint.is_sound
+    return _wrapped(f"The first {n} samples of seed {seed}{rows}." + sounds * entry.blueprint.is_sound)
 
 
 def makes(entry: Entry) -> str:

@@ -154,7 +154,8 @@ def test_samples_are_as_good_as_the_card_says(name):
     else:
         # Fewer samples have a larger distance: here up to 2 (see fid_floor) where fewer are taken than the card takes.
         assert found < said[score]["mean"] + 8 * said[score]["std"] + (0.3 if n == said["n"] else 2)
-        assert said[score]["mean"] < rows["untrained"][score]["mean"] / 2
+        # Networks of sounds that were never trained whisper, and silence is not far from a sound that fades.
+        assert said[score]["mean"] < rows["untrained"][score]["mean"] / (1 if entry.blueprint.is_sound else 2)
     change = abs(packing["before"]["mean"] - packing["after"]["mean"])
     assert change <= max(0.01 * packing["before"]["mean"], 0.01)
 
@@ -309,7 +310,7 @@ def test_sounds_are_measured_by_what_is_heard(other):
     entry = zoo.entry("wavegan-drums")
     rows = entry.facts["metrics"]["rows"]
     assert (entry.blueprint.kind, entry.blueprint.sample_rate, entry.sample_shape) == ("sound", 8000, (1, 4096))
-    assert rows.keys() == {"model", "model_few", "held_out", "untrained"}
+    assert rows.keys() == {"model", "held_out", "untrained"}
     # After two steps it makes noise; real drums are near real drums and of their classes.
     assert rows["held_out"]["distance"]["mean"] < rows["model"]["distance"]["mean"]
     assert rows["held_out"]["precision"]["mean"] > rows["model"]["precision"]["mean"]
@@ -418,8 +419,6 @@ def test_every_data_set_of_a_card_has_a_licence():
     credits = (ROOT / "gan_tutorial" / "data" / "LICENSES.md").read_text()
     for name, source in cards.SOURCES.items():
         assert judges.judge(next(r for r in recipes().values() if r.data == name), 8).held_out.name == name
-        if source.licence == "MIT":
-            continue  # computed by the package, or said in words
         if source.licence.startswith("LicenseRef-"):
             assert source.licence.removeprefix("LicenseRef-") in credits
             continue
