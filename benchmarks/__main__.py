@@ -11,7 +11,19 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import accelerator, dcgan, imports, many, mimicry, overhead, report, rollouts, systems, torchgan
+from benchmarks import (
+    accelerator,
+    dcgan,
+    distances,
+    imports,
+    many,
+    mimicry,
+    overhead,
+    report,
+    rollouts,
+    systems,
+    torchgan,
+)
 from benchmarks.options import Options
 
 COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
@@ -28,6 +40,9 @@ COMPARISONS: dict[str, Callable[[Options], dict[str, Any]]] = {
     "many-ring": partial(many.run, toy="ring-mlp"),
     "rollouts": rollouts.run,
     "rollouts-small": partial(rollouts.run, vocabulary=50),
+    "frechet": distances.run_frechet,
+    "neighbours": distances.run_neighbours,
+    "neighbours-2048": partial(distances.run_neighbours, width=2048),
     "imports": imports.run,
     "accelerator": accelerator.run,
 }

@@ -21,7 +21,14 @@ from benchmarks.timing import ROOT
 FOLDER = ROOT / ".venv-peers"
 PYTHON = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = Path(__file__).with_name("peers-constraints.txt")
-PEERS = ("torch-mimicry", "torchgan", "stylegan2-pytorch", "kornia", "kornia-rs")  # kornia blurs for stylegan2-pytorch
+PEERS = (
+    "torch-mimicry",
+    "torchgan",
+    "stylegan2-pytorch",
+    "kornia",
+    "kornia-rs",
+    "prdc",
+)  # kornia blurs for stylegan2-pytorch
 
 
 def make() -> None:

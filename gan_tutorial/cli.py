@@ -148,6 +148,41 @@ def sample(
     out.print(f"{n} samples of step {trainer.step} are in '{path}'", soft_wrap=True)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "gan-tutorial evaluate zoo:stylegan2-avatars --n 5000\n\n"
+    "gan-tutorial evaluate runs/dcgan-mnist --metrics fid,precision,recall --out runs/dcgan-mnist"
+)
+def evaluate(
+    source: Annotated[str, typer.Argument(help="a run's folder, or zoo: and the name of a model")],
+    n: Annotated[int, typer.Option(help="how many samples")] = 10_000,
+    metrics: Annotated[str | None, typer.Option(help="names with commas between them; default: all that fit")] = None,
+    seed: Annotated[int, typer.Option(help="of the samples")] = 0,
+    device: Device = "auto",
+    folder: Annotated[Path, typer.Option("--out", help="folder for evaluation.json and evaluation.html")] = Path(),
+) -> None:
+    """Measure a generator: each metric with an interval, beside what real samples have."""
+    from gan_tutorial import evaluation
+
+    files = [folder / f"evaluation.{ending}" for ending in ("json", "html")]
+    for path in files:
+        require(not path.exists(), "out", str(path), "a folder without an evaluation; move that one, or name another")
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    found = evaluation.evaluate(source, n=n, metrics=names, seed=seed, device=device)
+    page = evaluation.report(found, source, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in zip(files, (json.dumps(found, indent=1) + "\n", page), strict=True):
+        _write(path, content.encode())
+    few = f"{found['few']:,} samples"
+    names_told = _names("metric", [of["name"] for of in found["metrics"].values()])
+    table = Table(names_told, f"{n:,} samples", "95 % interval", few, "floor", box=SIMPLE_HEAD)
+    for of in found["metrics"].values():
+        interval = f"{of['low']:.3f} to {of['high']:.3f}"
+        table.add_row(of["name"], f"{of['value']:.3f}", interval, f"{of['few']:.3f}", f"{of['floor']:.3f}")
+    out.print(table)
+    out.print(f"'{files[0]}' and '{files[1]}' hold this, and samples", soft_wrap=True)
+
+
 zoo = typer.Typer(no_args_is_help=True, help="Pretrained generators: list them, read their cards, draw samples.")
 app.add_typer(zoo, name="zoo")
 

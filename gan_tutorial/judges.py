@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gan_tutorial import data, zoo
 from gan_tutorial.data.text import rhymes
-from gan_tutorial.errors import require
+from gan_tutorial.errors import require, unknown
 from gan_tutorial.metrics import (
+    Classifier,
+    DrumClassifier,
+    Interval,
     Manifold,
     Statistics,
+    authenticity,
     bleu,
+    bootstrap,
     classifier_fid,
     drum_classifier,
+    feature_diversity,
     for_data,
     inception_score,
-    nearest_sounds,
+    kid,
+    nearest,
     novelty,
     self_bleu,
     spectral_distance,
@@ -33,31 +41,60 @@ from gan_tutorial.training import Recipe
 
 SEED = 0
 SEEDS = (0, 1, 2)  # of sampling
-CLOSEST = 100  # sounds whose neighbours are looked for
+DRAWS = 20  # for an interval
 ORDERS = {"poems": 2, "words": 4}  # of BLEU: tokens that make a meaning
+
+
+class Measure(NamedTuple):
+    """Numbers that come from one look at what is kept of samples.
+
+    names: of the numbers. of: what is kept (N, ...) -> the numbers. halves: as :func:`gan_tutorial.metrics.bootstrap`
+    takes it. inside: whether it belongs on a card, where sets of samples stand side by side.
+    """
+
+    names: tuple[str, ...]
+    of: Callable[[Tensor], Sequence[float]]
+    halves: bool = False
+    inside: bool = True
 
 
 class Judge(ABC):
     """Measures generators of one recipe.
+
+    Of samples it keeps a row of numbers each, so that any number of samples takes little memory: 64 features of an
+    image (256 bytes), 192 of a sound, the tokens of a text; and one batch of samples at a time.
 
     Attributes:
         blueprint: of the generators.
         real: the training split.
         held_out: the test split.
         n: samples for each of the sampling seeds.
+        measures: what can be measured.
     """
 
     SAMPLES: ClassVar[int] = 5000
-    SCORE: ClassVar[str]  # the column that tells whether packing did harm
+    SCORE: ClassVar[str]  # the number that tells whether packing did harm
+    measures: tuple[Measure, ...]
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         splits: Any = [data.load(recipe.data, split, **recipe.data_options) for split in ("train", "test")]
         self.real, self.held_out = splits
         self.recipe, self.n, self.blueprint = recipe, n or self.SAMPLES, zoo.Blueprint.of(recipe, self.real)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all numbers."""
+        return tuple(name for measure in self.measures for name in measure.names)
+
+    # -- samples -----------------------------------------------------------------------------------------------------
+    def batches(self, network: nn.Module, n: int, seed: int) -> Iterator[Tensor]:
+        """n samples as a file would hold them, some at a time; classes come as often as in the data."""
+        for x in zoo.batches(network, self.recipe, n, seed=seed, labels=self.labels(n, seed)):
+            yield x if self.blueprint.is_text else x.clamp(-1, 1)
+
     def samples(self, network: nn.Module, n: int, seed: int) -> Tensor:
-        """n samples as a file would hold them; classes come as often as in the data."""
-        return zoo.draw(network, self.recipe, n, seed=seed, labels=self.labels(n, seed))
+        """All of `batches`."""
+        return torch.cat([*self.batches(network, n, seed)])
 
     def labels(self, n: int, seed: int) -> Tensor | None:
         """Those of n samples, or None where there are no classes."""
@@ -71,9 +108,49 @@ class Judge(ABC):
             torch.manual_seed(SEED)
             return zoo.fresh(self.blueprint)
 
+    def some_held_out(self, n: int | None = None) -> data.Batch:
+        """n held-out samples, or all if there are fewer."""
+        n = min(self.n if n is None else n, len(self.held_out))
+        return self.held_out.sample(n, torch.Generator().manual_seed(SEED))
+
+    # -- numbers -----------------------------------------------------------------------------------------------------
     @abstractmethod
+    def kept(self, x: Tensor) -> Tensor:
+        """What is kept of samples (N, ...): (N, D)."""
+
+    def draw(self, network: nn.Module, n: int, seed: int) -> Tensor:
+        """What is kept of n samples of `network`, on the CPU."""
+        return torch.cat([self.kept(x).cpu() for x in self.batches(network, n, seed)])
+
+    def columns(self, kept: Tensor, names: Collection[str] | None = None) -> dict[str, float]:
+        """Numbers by name: those named, or all that belong on a card. Raises InputError for an unknown name."""
+        found: dict[str, float] = {}
+        for measure in self._asked(names):
+            found |= zip(measure.names, measure.of(kept), strict=True)
+        return {name: value for name, value in found.items() if names is None or name in names}
+
+    def intervals(self, kept: Tensor, names: Collection[str] | None = None, draws: int = DRAWS) -> dict[str, Interval]:
+        """The same with an interval each, see :func:`gan_tutorial.metrics.bootstrap`."""
+        found: dict[str, Interval] = {}
+        for measure in self._asked(names):
+            found |= zip(measure.names, bootstrap(measure.of, kept, n=draws, halves=measure.halves), strict=True)
+        return {name: value for name, value in found.items() if names is None or name in names}
+
+    def _asked(self, names: Collection[str] | None) -> list[Measure]:
+        for name in names or ():
+            if name not in self.names:
+                raise unknown("metric", name, self.names)
+        if names is None:
+            return [measure for measure in self.measures if measure.inside]
+        return [measure for measure in self.measures if {*measure.names} & {*names}]
+
     def score(self, x: Tensor) -> float:
         """`SCORE` of samples."""
+        return self.columns(self.kept(x), [self.SCORE])[self.SCORE]
+
+    @abstractmethod
+    def floor(self, n: int) -> Tensor:
+        """What is kept of n real samples, or fewer, that a perfect generator might have made."""
 
     @abstractmethod
     def measure(self, network: nn.Module) -> dict[str, Any]:
@@ -97,10 +174,48 @@ def row(found: Sequence[Mapping[str, float]], n: int) -> dict[str, Any]:
     return {"n": n, "times": len(found)} | {key: spread([columns[key] for columns in found]) for key in found[0]}
 
 
-class Images(Judge):
+class _Classified(Judge):
+    """What images and sounds have in common: a classifier, and neighbours among its features."""
+
+    classifier: Classifier | DrumClassifier
+    manifold: Manifold
+
+    def _by_features(self, features: Tensor) -> tuple[Measure, ...]:
+        """Measures of features (N, 64), the first columns of what is kept; `features` are those of real samples."""
+        self.manifold, width = Manifold(features), features.shape[1]
+
+        def near(kept: Tensor) -> list[float]:
+            shares, others = self.manifold.measure(kept[:, :width])
+            return [*shares, *others]
+
+        return (
+            Measure(("precision", "recall", "density", "coverage"), near, halves=True),
+            Measure(("kid",), lambda kept: [kid(features, kept[:, :width], subsets=20).mean]),
+            Measure(("inception",), lambda kept: [inception_score(self.classifier.probabilities(kept[:, :width]))]),
+            Measure(("diversity",), lambda kept: [feature_diversity(kept[:, :width])], inside=False),
+            Measure(("authenticity",), lambda kept: [authenticity(features, kept[:, :width])], True, False),
+        )
+
+    def floor(self, n: int) -> Tensor:
+        return self.kept(self.some_held_out(n).x)
+
+    def _shares(self, features: Tensor) -> dict[str, float]:
+        """The share of features in each class, by its name."""
+        return dict(zip(self.classifier.class_names, self.classifier.shares(features).tolist(), strict=True))
+
+    def _recovered(self, sets: list[Tensor], real: Tensor, labels: Tensor) -> dict[str, float]:
+        """How often the classifier finds the label that was asked for, and that of real samples, from their
+        features."""
+        asked: Any = torch.cat([self.labels(len(f), seed) for f, seed in zip(sets, SEEDS, strict=True)])  # type: ignore[misc]
+        pairs = {"model": (torch.cat(sets), asked), "held_out": (real, labels)}
+        return {key: (self.classifier.classify(f) == y).float().mean().item() for key, (f, y) in pairs.items()}
+
+
+class Images(_Classified):
     """By the classifier of the data set."""
 
     SCORE = "fid"
+    classifier: Classifier
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
@@ -109,53 +224,42 @@ class Images(Judge):
         assert found is not None
         self.classifier = found
         few = min(self.n, len(self.real))
-        self.manifold = Manifold(self.features(self.real.sample(few, torch.Generator().manual_seed(SEED)).x))
+        by_features = self._by_features(self.kept(self.real.sample(few, torch.Generator().manual_seed(SEED)).x))
+        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, found.real)])
+        self.measures = (fid, *by_features)
 
-    def samples(self, network: nn.Module, n: int, seed: int) -> Tensor:
-        return super().samples(network, n, seed).clamp(-1, 1)
-
-    def features(self, x: Tensor) -> Tensor:
-        return torch.cat([self.classifier.features(part) for part in x.split(500)])
-
-    def score(self, x: Tensor) -> float:
-        return classifier_fid(self.features(x), self.classifier.real)
-
-    def row(self, sets: Iterable[Tensor]) -> dict[str, Any]:
-        """Over sets of features (n, 64), one for each seed."""
-        sets = [*sets]
-        found = []
-        for features in sets:
-            both = self.manifold.precision_recall(features)
-            fid = classifier_fid(features, self.classifier.real)
-            found.append({"fid": fid, "precision": both.precision, "recall": both.recall})
-        return row(found, len(sets[0]))
+    def kept(self, x: Tensor) -> Tensor:
+        return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out = self.held_out.sample(min(self.n, len(self.held_out)), torch.Generator().manual_seed(SEED))
+        held_out = self.some_held_out()
         few = len(held_out.x)
-        real, found = self.features(held_out.x), []
+        real, found = self.kept(held_out.x), []
         counts: Counter[tuple[str, int]] = Counter()  # (attribute, value) -> samples
         for seed in SEEDS:
-            x = self.samples(network, self.n, seed)
-            found.append(self.features(x))
-            for part in x.split(500):
+            features = []
+            for part in self.batches(network, self.n, seed):
+                features.append(self.kept(part))
                 for name, answers in self.classifier.attributes(part).items():
                     counts.update((name, value) for value in answers.tolist())
+            found.append(torch.cat(features))
+        untrained = self.draw(self.untrained(), few, SEEDS[0])
         least = -(-self.n * len(SEEDS) // 1000)  # one mistake of the classifier does not make a value present
+        named = self.recipe.conditional and tuple(self.real.label_names) == self.classifier.class_names
         return {
             "classifier": self.classifier.name,
             "seeds": SEEDS,
             "reference": len(self.manifold.real),
             "rows": {
-                "model": self.row(found),
-                "model_few": self.row(f[:few] for f in found),
-                "held_out": self.row([real]),
-                "untrained": self.row([self.features(self.samples(self.untrained(), few, SEEDS[0]))]),
+                "model": row([self.columns(f) for f in found], self.n),
+                "model_few": row([self.columns(f[:few]) for f in found], few),
+                "held_out": row([self.columns(real)], few),
+                "untrained": row([self.columns(untrained)], few),
             },
-            "classes": shares(self.classifier, torch.cat(found)),
+            "classes": self._shares(torch.cat(found)),
             "least": least,
             "attributes": self.values(counts, least),
-            "labels": self.recovered(found, real, held_out.labels),
+            "labels": self._recovered(found, real, held_out.labels) if named else None,  # type: ignore[arg-type]
         }
 
     def values(self, counts: Counter[tuple[str, int]], least: int) -> dict[str, Any]:
@@ -166,67 +270,56 @@ class Images(Judge):
             known[name] = {"values": len(names), "found": len(names) - len(missing), "missing": missing}
         return known
 
-    def recovered(self, sets: list[Tensor], real: Tensor, labels: Tensor) -> dict[str, float] | None:
-        if not self.recipe.conditional or tuple(self.real.label_names) != self.classifier.class_names:
-            return None
-        return recovered(self, self.classifier, sets, real, labels)
 
-
-class Sounds(Judge):
+class Sounds(_Classified):
     """By their log-mel spectrograms, and by the classifier of drums."""
 
     SAMPLES = 2000
     SCORE = "distance"
+    classifier: DrumClassifier
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
-        self.classifier = drum_classifier()
-        self.rate = int(self.real.sample_rate)
-        self.statistics = Statistics.of(spectral_features(self.real.data, self.rate))
+        self.classifier, self.rate = drum_classifier(), int(self.real.sample_rate)
+        self._spectra = spectral_features(self.real.data, self.rate)
+        self._statistics = Statistics.of(self._spectra)
         few = self.real.sample(min(self.n, len(self.real)), torch.Generator().manual_seed(SEED)).x
-        self.manifold = Manifold(self.classifier.features(few, self.rate))
+        features = self.classifier.features(few, self.rate)
+        self._width = features.shape[1]
+        self.measures = (
+            Measure(("distance",), self._distance),
+            *self._by_features(features),
+            Measure(("nearest",), self._nearest),
+        )
 
-    def samples(self, network: nn.Module, n: int, seed: int) -> Tensor:
-        return super().samples(network, n, seed).clamp(-1, 1)
+    def kept(self, x: Tensor) -> Tensor:
+        return torch.cat([self.classifier.features(x, self.rate), spectral_features(x, self.rate)], 1)
 
-    def score(self, x: Tensor) -> float:
-        return spectral_distance(x, self.statistics, self.rate)
+    def _distance(self, kept: Tensor) -> list[float]:
+        return [spectral_distance(Statistics.of(kept[:, self._width :]), self._statistics, self.rate)]
 
-    def columns(self, x: Tensor, features: Tensor) -> dict[str, float]:
-        both = self.manifold.precision_recall(features)
-        return {
-            "distance": self.score(x),
-            "inception": inception_score(self.classifier.probabilities(features)),
-            "precision": both.precision,
-            "recall": both.recall,
-        }
-
-    def nearest(self, sets: Sequence[Tensor]) -> list[float]:
-        """For each set of sounds, how far the nearest training sound is, in dB: the median over `CLOSEST` of them."""
-        few = [x[:CLOSEST] for x in sets]
-        found = nearest_sounds(torch.cat(few), self.real.data, self.rate)[1][:, 0]
-        return [part.median().item() for part in found.split([len(x) for x in few])]
+    def _nearest(self, kept: Tensor) -> list[float]:
+        """The median of how far the training sound is whose coarse spectrogram is nearest, root mean square, in dB."""
+        distances = nearest(kept[:, self._width :], self._spectra)[1] / math.sqrt(self._spectra.shape[1])
+        return [distances.median().item()]
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out = self.held_out.sample(min(self.n, len(self.held_out)), torch.Generator().manual_seed(SEED))
-        sets = [self.samples(network, self.n, seed) for seed in SEEDS]
-        sets += [held_out.x, self.samples(self.untrained(), len(held_out.x), SEEDS[0])]
-        features = [self.classifier.features(x, self.rate) for x in sets]
-        near = self.nearest(sets)
-        found = [self.columns(x, f) | {"nearest": d} for x, f, d in zip(sets, features, near, strict=True)]
-        of_model, (real, _) = features[:-2], features[-2:]
+        held_out, width = self.some_held_out(), self._width
+        few = len(held_out.x)
+        found, real = [self.draw(network, self.n, seed) for seed in SEEDS], self.kept(held_out.x)
+        untrained = self.draw(self.untrained(), few, SEEDS[0])
+        features = [kept[:, :width] for kept in found]
         return {
             "classifier": self.recipe.data,
             "seeds": SEEDS,
             "reference": len(self.manifold.real),
-            "closest": CLOSEST,
             "rows": {
-                "model": row(found[:-2], self.n),
-                "held_out": row(found[-2:-1], len(held_out.x)),
-                "untrained": row(found[-1:], len(held_out.x)),
+                "model": row([self.columns(kept) for kept in found], self.n),
+                "held_out": row([self.columns(real)], few),
+                "untrained": row([self.columns(untrained)], few),
             },
-            "classes": shares(self.classifier, torch.cat(of_model)),
-            "labels": recovered(self, self.classifier, of_model, real, held_out.labels),
+            "classes": self._shares(torch.cat(features)),
+            "labels": self._recovered(features, real[:, :width], held_out.labels),  # type: ignore[arg-type]
         }
 
 
@@ -238,24 +331,27 @@ class Texts(Judge):
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
-        self.order = ORDERS[recipe.data]
+        self.order = order = ORDERS[recipe.data]
         self.n = min(self.n, len(self.held_out))
-        self.kept_back = {*self.held_out.decode(self.held_out.data)}
+        own = {"poems": ("rhyme", rhymes), "words": ("unseen", self._kept_back().__contains__)}
+        name, test = own[recipe.data]
+        self.measures = (
+            Measure(("bleu",), lambda kept: [bleu(kept, self.held_out.data, order)]),
+            Measure(("self_bleu",), lambda kept: [self_bleu(kept, order)], halves=True),
+            Measure(("valid",), lambda kept: [valid(kept, kept.shape[1] if recipe.data == "poems" else None)]),
+            Measure(("novel",), lambda kept: [novelty(kept, self.real.data)]),
+            Measure((name,), lambda kept: [share(test(text) for text in self.blueprint.decode(kept))]),
+        )
 
-    def score(self, x: Tensor) -> float:
-        return bleu(x, self.held_out.data, self.order)
+    def _kept_back(self) -> set[str]:
+        return {*self.held_out.decode(self.held_out.data)}
 
-    def columns(self, x: Tensor) -> dict[str, float]:
-        texts = self.blueprint.decode(x)
-        found = {
-            "bleu": self.score(x),
-            "self_bleu": self_bleu(x, self.order),
-            "valid": valid(x, x.shape[1] if self.recipe.data == "poems" else None),
-            "novel": novelty(x, self.real.data),
-        }
-        if self.recipe.data == "poems":
-            return found | {"rhyme": share(rhymes(text) for text in texts)}
-        return found | {"unseen": share(text in self.kept_back for text in texts)}
+    def kept(self, x: Tensor) -> Tensor:
+        return x
+
+    def floor(self, n: int) -> Tensor:
+        """Of training texts: those held out are what others are compared with."""
+        return self.real.sample(min(n, len(self.real)), torch.Generator().manual_seed(SEED)).x
 
     @torch.no_grad()
     def nll(self, network: Any) -> float:
@@ -264,17 +360,16 @@ class Texts(Judge):
         return -torch.cat(parts).double().mean().item()
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        untrained, rng = self.untrained(), torch.Generator().manual_seed(SEED)
-        rows = {
-            "model": row([self.columns(self.samples(network, self.n, seed)) for seed in SEEDS], self.n),
-            "real": row([self.columns(self.real.sample(self.n, rng).x)], self.n),
-            "untrained": row([self.columns(self.samples(untrained, self.n, SEED))], self.n),
-        }
+        untrained = self.untrained()
         return {
             "order": self.order,
             "seeds": SEEDS,
             "reference": len(self.held_out),
-            "rows": rows,
+            "rows": {
+                "model": row([self.columns(self.draw(network, self.n, seed)) for seed in SEEDS], self.n),
+                "real": row([self.columns(self.floor(self.n))], self.n),
+                "untrained": row([self.columns(self.draw(untrained, self.n, SEED))], self.n),
+            },
             "nll": {"model": self.nll(network), "untrained": self.nll(untrained)},
         }
 
@@ -283,15 +378,3 @@ def share(answers: Iterable[bool]) -> float:
     """Of true ones."""
     found = [*answers]
     return sum(found) / len(found)
-
-
-def shares(classifier: Any, features: Tensor) -> dict[str, float]:
-    """The share of features in each class, by its name."""
-    return dict(zip(classifier.class_names, classifier.shares(features).tolist(), strict=True))
-
-
-def recovered(of: Judge, classifier: Any, sets: list[Tensor], real: Tensor, labels: Tensor) -> dict[str, float]:
-    """How often the classifier finds the label that was asked for, and that of real samples, from their features."""
-    asked: Any = torch.cat([of.labels(len(f), seed) for f, seed in zip(sets, SEEDS, strict=True)])  # type: ignore[misc]
-    pairs = {"model": (torch.cat(sets), asked), "held_out": (real, labels)}
-    return {key: (classifier.classify(f) == y).float().mean().item() for key, (f, y) in pairs.items()}

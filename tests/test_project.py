@@ -27,6 +27,7 @@ FLOORS = [
     {"zoo"},
     {"metrics", "plots"},
     {"judges"},
+    {"evaluation"},
     {"live", "experiments", "exercises"},
     {"cli"},
     {"__main__"},

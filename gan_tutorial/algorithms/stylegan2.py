@@ -44,6 +44,7 @@ class StyleGAN2(GAN):
     """
 
     Settings = StyleGAN2Settings
+    counters = (*GAN.counters, "generator_steps")
     sampling: Mapping[str, Any] = {"noise": "const"}  # the same latents give the same images
     settings: StyleGAN2Settings
     generator: Any

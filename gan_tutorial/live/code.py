@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gan_tutorial import data, losses, models
 from gan_tutorial.algorithms import GANSettings
+from gan_tutorial.algorithms.gan import REMEDIES
 from gan_tutorial.errors import InputError, require, require_integer, unknown
 from gan_tutorial.training import Recipe, recipes
 from gan_tutorial.training import recipe as recipe_named
@@ -79,6 +80,15 @@ def as_script(
     require_integer("seed", seed, 0, 2**63 - 1)
     require_integer("threads", threads, 1)
     run = _Run(recipe, steps, events)
+    for name in REMEDIES:
+        default = getattr(GANSettings(), name)
+        for value in run.values(name):
+            require(value == default, name, value, f"{default!r} for a script; see as_recipe")
+    written = ("z_dim", "g_width", "g_depth", "d_width", "d_depth")
+    for name, default in models.options(recipe.model).items():
+        value = recipe.model_options.get(name, default)
+        fits = value == default or (name in written if recipe.model == "mlp" else name != "pack")
+        require(fits, f"model.{name}", value, f"{default!r} for a script; see as_recipe")
     if dataset is not None:
         sample_shape = dataset.sample_shape
     elif sample_shape is None:

@@ -164,6 +164,7 @@ class Look:
         self.real: Tensor = real.sample(n, torch.Generator().manual_seed(0)).x.cpu()
         self.latents = trainer.algorithm.latents(self.count, torch.Generator().manual_seed(0))
         self.mesh = self._mesh(self.latents.shape[1], trainer.recipe.noise)
+        self.pack: int = getattr(trainer.algorithm, "pack", 1)  # a D that judges packs has no say on a single sample
         self.extent = 0.0
         if not real.is_image:
             self.extent = float(getattr(real, "extent", 0) or 1.1 * self.real.abs().max()) or 1.0
@@ -190,7 +191,7 @@ class Look:
             settings=dict(vars(s)),
             real=_array(self.real),
             fake=_array(fake),
-            heat=self._heat(loss, fake) if points and "heat" in view.layers else None,
+            heat=self._heat(loss, fake) if points and self.pack == 1 and "heat" in view.layers else None,
             probability=loss.probability,
             extent=self.extent,
             series={name: curve.array() for name, curve in curves.items()},
@@ -199,7 +200,7 @@ class Look:
             objective=self._loss_of_a_logit(s.loss, real_logits, fake_logits, middle),
             modes=self._modes(fake),
             manifold=self._manifold() if points and "manifold" in view.layers else None,
-            arrows=self._arrows(loss, fake) if points and "arrows" in view.layers else None,
+            arrows=self._arrows(loss, fake) if points and self.pack == 1 and "arrows" in view.layers else None,
             classes=self.classes,
             walk=self._walk(view.walk) if not points and view.walk is not None else None,
             neighbours=self._neighbours(fake, view.sample) if not points and view.sample is not None else None,
@@ -236,7 +237,7 @@ class Look:
             return seen["real"], seen["fake"]
         with self._watching("discriminator") as network:
             logits = network(torch.cat([self.real, fake]).to(self.trainer.device)).view(-1)
-        return logits[: len(self.real)], logits[len(self.real) :]
+        return logits[: len(self.real) // self.pack], logits[len(self.real) // self.pack :]
 
     def _heat(self, loss: losses.Loss, fake: Tensor) -> np.ndarray:
         axis = ((torch.arange(GRID) + 0.5) / GRID * 2 - 1) * self.extent

@@ -17,10 +17,11 @@ from torch.func import vmap
 
 from gan_tutorial import penalties
 from gan_tutorial.algorithms import GANSettings
-from gan_tutorial.algorithms.gan import GAN
+from gan_tutorial.algorithms.gan import GAN, REMEDIES
 from gan_tutorial.errors import InputError, require, require_integer, unknown
 from gan_tutorial.live.frame import POINTS
 from gan_tutorial.metrics.modes import mode_coverage
+from gan_tutorial.models import options
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training import recipe as recipe_named
 from gan_tutorial.training.trainer import WholeStep
@@ -78,7 +79,16 @@ class StabilityMap:
             base.name,
             "a GAN of the model 'mlp', without classes or augmentation",
         )
+        for name, default in options("mlp").items():
+            value = base.model_options.get(name, default)
+            free = name in ("z_dim", "g_width", "g_depth", "d_width", "d_depth", "init_std")
+            require(free or value == default, f"model.{name}", value, f"{default!r}, since a map stacks plain layers")
         cells = [self.recipe(i, j) for i in range(len(up)) for j in range(len(across))]
+        for name in REMEDIES:
+            default = getattr(GANSettings(), name)
+            for cell in cells:
+                value = getattr(cell.settings, name)
+                require(value == default, name, value, f"{default!r}, since a map trains by the plain rule")
         groups: dict[str, list[int]] = {}
         for index, cell in enumerate(cells):
             groups.setdefault(_alike(cell), []).append(index)

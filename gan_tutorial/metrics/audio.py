@@ -90,7 +90,7 @@ def spectral_features(x: Tensor, rate: int) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(log_mel(x, rate), FIELDS).flatten(1)
 
 
-def spectral_distance(samples: Tensor, real: Tensor | Statistics, rate: int) -> float:
+def spectral_distance(samples: Tensor | Statistics, real: Tensor | Statistics, rate: int) -> float:
     """How far apart two sets of sounds are, in dB: the root of a 128th of the Fréchet distance between their
     `spectral_features`.
 
@@ -104,18 +104,23 @@ def spectral_distance(samples: Tensor, real: Tensor | Statistics, rate: int) -> 
     at 8 kHz, 1.3 for 1,024 at 4 kHz.
 
     Args:
-        samples: waveforms (N, 1, L), N >= 2.
-        real: waveforms (M, 1, L), M >= 2, or `Statistics.of(spectral_features(...))` of them.
+        samples: waveforms (N, 1, L), N >= 2, or `Statistics.of(spectral_features(...))` of them.
+        real: the same of real sounds.
         rate: of both.
 
     Returns NaN if a sample holds NaN. Raises InputError for other shapes.
     """
-    if not isinstance(real, Statistics):
-        _check(real, "real")
-        require(samples.shape[1:] == real.shape[1:], "samples", tuple(samples.shape), f"(N, 1, {real.shape[2]})")
-        real = Statistics.of(spectral_features(real, rate))
-    found = Statistics.of(spectral_features(samples, rate))
-    return math.sqrt(found.distance(real) / len(found.mean))
+    lengths = {tuple(x.shape[1:]) for x in (samples, real) if isinstance(x, Tensor)}
+    found, known = (_statistics(x, rate, name) for x, name in ((samples, "samples"), (real, "real")))
+    require(len(lengths) < 2, "samples, real", sorted(lengths), "sounds of one length")
+    return math.sqrt(found.distance(known) / len(found.mean))
+
+
+def _statistics(x: Tensor | Statistics, rate: int, name: str) -> Statistics:
+    if isinstance(x, Statistics):
+        return x
+    _check(x, name)
+    return Statistics.of(spectral_features(x, rate))
 
 
 def nearest_sounds(samples: Tensor, real: Tensor, rate: int, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -130,30 +135,6 @@ def nearest_sounds(samples: Tensor, real: Tensor, rate: int, k: int = 1) -> tupl
     heard, known = (log_mel(x, rate).flatten(1) for x in (samples, real))
     found, distances = nearest(heard, known, k)
     return found, distances / math.sqrt(heard.shape[1])
-
-
-def inception_score(probabilities: Tensor) -> float:
-    """exp of the mean over samples of KL(p(y | x) || p(y)) (Salimans et al. 2016, section 4), from 1 to K.
-
-    High if each sample is surely of one class and all classes are there. It compares with no real data: K equal clips,
-    one a class, get K.
-
-    Args:
-        probabilities: p(y | x), (N, K), rows that sum to 1. p(y) is their mean.
-
-    Returns NaN if any of them is NaN. Raises InputError for another shape, for values below 0 and other sums.
-    """
-    p = probabilities.detach().double()
-    shape = tuple(p.shape)
-    require(len(shape) == 2 and min(shape) > 0, "probabilities", shape, "(N, K) with N >= 1")
-    if torch.isnan(p).any():
-        return math.nan
-    sums = p.sum(1)
-    right = bool((p >= 0).all() and (sums - 1).abs().max() < 1e-3)
-    require(
-        right, "probabilities", f"rows that sum to {sums.min():.4g}..{sums.max():.4g}", "p >= 0, rows that sum to 1"
-    )
-    return (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean().exp().item()
 
 
 # -- the classifier of drums ------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,12 @@ class Classifier:
         Raises InputError for another shape.
         """
         return self._network.to(x.device).features(self._seen(x))
+
+    @torch.no_grad()
+    def probabilities(self, features: Tensor) -> Tensor:
+        """p(class | image), (N, K), of features (N, 64); NaN for those that are not finite."""
+        logits = self._network.to(features.device).classify(features)
+        return logits.softmax(1).masked_fill(~torch.isfinite(features).all(1, keepdim=True), math.nan)
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_tutorial.errors import require, require_integer
 from gan_tutorial.models.labels import one_hot
+from gan_tutorial.models.packing import MAX_PACK, Packed
+from gan_tutorial.models.stylegan2 import MinibatchStd
 
 SIZES = (8, 16, 32, 64, 128)
 NORMS = ("batch", "instance", "spectral", "none")
@@ -71,14 +73,24 @@ class Discriminator(nn.Module):
         norm: "batch" as in the paper; "instance" or "none" where a gradient penalty needs one logit to depend on one
             image alone; "spectral" divides each weight by its largest singular value (Miyato et al. 2018).
         num_classes: classes, or 0. Each becomes a channel beside the colours, all 1 for the image's class, else 0.
+        group: samples whose spread is one more channel before the last layer (minibatch standard deviation, Karras et
+            al. 2018, section 3); 0 leaves it out.
+
+    Attributes:
+        mixes_samples: whether `group` makes a sample's logit depend on others of its batch, as BatchNorm does too.
     """
 
     def __init__(
-        self, sample_shape: tuple[int, int, int], width: int = 64, norm: str = "batch", num_classes: int = 0
+        self,
+        sample_shape: tuple[int, int, int],
+        width: int = 64,
+        norm: str = "batch",
+        num_classes: int = 0,
+        group: int = 0,
     ) -> None:
         super().__init__()
         channels, size, _ = sample_shape
-        self.num_classes = num_classes
+        self.num_classes, self.mixes_samples = num_classes, group > 1
         widths = _widths(size, width)[::-1]
         self.blocks = nn.Sequential(
             nn.Conv2d(channels + num_classes, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)
@@ -90,7 +102,8 @@ class Discriminator(nn.Module):
             elif norm == "instance":
                 self.blocks.append(nn.InstanceNorm2d(after, affine=True))
             self.blocks.append(nn.LeakyReLU(0.2, inplace=True))
-        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+        self.spread = MinibatchStd(group) if group else nn.Identity()
+        self.last = nn.Conv2d(widths[-1] + (group > 0), 1, 4, 1, 0, bias=False)
         self.apply(_initialise)
         if norm == "spectral":
             for module in self.modules():
@@ -101,7 +114,7 @@ class Discriminator(nn.Module):
         if self.num_classes:
             planes = one_hot(labels, self.num_classes)[:, :, None, None]
             x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
-        return self.last(self.blocks(x)).flatten()
+        return self.last(self.spread(self.blocks(x))).flatten()
 
 
 @torch.no_grad()
@@ -121,8 +134,11 @@ def build(
     g_width: int = 64,
     d_width: int = 64,
     norm: str = "batch",
+    group: int = 0,
+    pack: int = 1,
 ) -> dict[str, nn.Module]:
-    """Both networks. `g_width`, `d_width`: channels next to the image (4-512); `norm`: see the discriminator."""
+    """Both networks. `g_width`, `d_width`: channels next to the image (4-512); `norm`, `group` (0-64): see the
+    discriminator; `pack` (1-16): images that it judges at once, see :class:`gan_tutorial.models.packing.Packed`."""
     require(
         len(sample_shape) == 3 and sample_shape[1] == sample_shape[2] and sample_shape[1] in SIZES,
         "sample_shape",
@@ -133,8 +149,12 @@ def build(
     require_integer("g_width", g_width, 4, 512)
     require_integer("d_width", d_width, 4, 512)
     require(norm in NORMS, "norm", norm, f"one of {NORMS}")
-    shape = (sample_shape[0], sample_shape[1], sample_shape[2])
+    require_integer("group", group, 0, 64)
+    require_integer("pack", pack, 1, MAX_PACK)
+    channels, size, _ = sample_shape
+    generator = Generator((channels, size, size), z_dim, g_width, num_classes)
+    discriminator = Discriminator((channels * pack, size, size), d_width, norm, num_classes * pack, group)
     return {
-        "generator": Generator(shape, z_dim, g_width, num_classes),
-        "discriminator": Discriminator(shape, d_width, norm, num_classes),
+        "generator": generator,
+        "discriminator": discriminator if pack == 1 else Packed(discriminator, pack, num_classes),
     }

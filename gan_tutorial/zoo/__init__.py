@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,8 +154,9 @@ def draw(
     psi: float | None = None,
     temperature: float | None = None,
 ) -> Tensor:
-    """n samples of a generator on the CPU that `recipe` trained: images (n, C, H, W) or sounds (n, 1, L), float32, or
-    tokens of texts, int64 (n, L). Its mode is left as it is, and so is torch's global generator.
+    """n samples of a generator that `recipe` trained, on its device: images (n, C, H, W) or sounds (n, 1, L), float32,
+    or tokens of texts, int64 (n, L). Its mode is left as it is, and so is torch's global generator. Latents and labels
+    are the same on every device.
 
     Args:
         n: how many, >= 1.
@@ -167,6 +168,22 @@ def draw(
 
     Raises InputError for a value out of range, and for labels, truncation or temperature where the model has none.
     """
+    options = {"seed": seed, "labels": labels, "psi": psi, "temperature": temperature}
+    return torch.cat([*batches(network, recipe, n, **options)])  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def batches(
+    network: nn.Module,
+    recipe: Recipe,
+    n: int,
+    *,
+    seed: int = 0,
+    labels: Tensor | None = None,
+    psi: float | None = None,
+    temperature: float | None = None,
+) -> Iterator[Tensor]:
+    """What :func:`draw` returns, `BATCH` samples at a time, for those who don't need all at once."""
     require_integer("n", n, 1)
     require_integer("seed", seed, 0, 2**63 - 1)
     truncates, writes = recipe.model in ("biggan", "stylegan2"), recipe.model == "seqgan"
@@ -176,7 +193,10 @@ def draw(
     require(labels is None or classes > 0, "labels", "some", f"none: {recipe.name} has no classes")
     rng, z_dim = torch.Generator().manual_seed(seed), int(network.z_dim)  # type: ignore[arg-type]
     if writes:
-        return network.sample(n, rng, 1.0 if temperature is None else temperature)  # type: ignore[operator]
+        warmth = 1.0 if temperature is None else temperature
+        for rows in torch.arange(n).split(BATCH):
+            yield network.sample(len(rows), rng, warmth)  # type: ignore[operator]
+        return
     options = {}
     if psi is not None and recipe.model == "stylegan2":
         require_number("psi", psi, 0, 1)
@@ -191,12 +211,18 @@ def draw(
     if classes:
         labels = torch.arange(n) % classes if labels is None else labels
         require(len(labels) == n, "labels", tuple(labels.shape), f"as many as samples, {n}")
-    samples = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for rows in torch.arange(n).split(BATCH):
-            samples.append(network(z[rows], *([labels[rows]] if labels is not None else []), **options))
-    return torch.cat(samples).float()
+    device = next(network.parameters()).device
+    forked = [device] if device.type == "cuda" else []
+    state = torch.Generator().manual_seed(seed).get_state()  # of torch's global generator, which layers draw from
+    for rows in torch.arange(n).split(BATCH):
+        with torch.random.fork_rng(devices=forked):
+            torch.random.set_rng_state(state)
+            if forked:
+                torch.cuda.manual_seed(seed + int(rows[0]))
+            given = [z[rows], labels[rows]] if labels is not None else [z[rows]]
+            some = network(*(x.to(device) for x in given), **options).float()
+            state = torch.random.get_rng_state()
+        yield some
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -62,12 +62,22 @@ SOURCES = {
 
 # What was measured of each kind, by its key in the facts: its name.
 COLUMNS: dict[str, dict[str, str]] = {
-    "image": {"fid": "Classifier-FID", "precision": "Precision", "recall": "Recall"},
+    "image": {
+        "fid": "Classifier-FID",
+        "kid": "Classifier-KID",
+        "precision": "Precision",
+        "recall": "Recall",
+        "density": "Density",
+        "coverage": "Coverage",
+    },
     "sound": {
         "distance": "Spectral distance, dB",
+        "kid": "Classifier-KID",
         "inception": "Inception score",
         "precision": "Precision",
         "recall": "Recall",
+        "density": "Density",
+        "coverage": "Coverage",
         "nearest": "Nearest training sound, dB",
     },
     "text": {
@@ -86,8 +96,10 @@ SETS = {
     "real": "real ones, of the training set",
     "untrained": "the same networks, untrained",
 }
-PRECISION = (
-    "Precision and recall (Kynkäänniemi et al. 2019, k = 3; higher is better) are against {reference:,} training "
+NEIGHBOURS = (
+    "Classifier-KID (Bińkowski et al. 2018; lower is better) asks the same with a kernel, and is 0 on average for a "
+    "perfect generator. Precision and recall (Kynkäänniemi et al. 2019; higher is better), density and coverage (Naeem "
+    "et al. 2020; density is 1 for a perfect generator) look at the 3 nearest neighbours among {reference:,} training "
     "samples. "
 )
 
@@ -234,8 +246,8 @@ def _how_images(entry: Entry) -> str:
     return (
         f"Features are those of the package's own classifier of `{metrics['classifier']}`, so these numbers compare "
         "with no published ones. Classifier-FID (lower is better) is against the statistics of all training images. "
-        + PRECISION.format(**metrics)
-        + "All depend on how many samples there are."
+        + NEIGHBOURS.format(**metrics)
+        + "All but the KID depend on how many samples there are."
     )
 
 
@@ -244,10 +256,11 @@ def _how_sounds(entry: Entry) -> str:
     return (
         "The spectral distance (lower is better) is that of `gan_tutorial.metrics.spectral_distance` against all "
         f"training sounds. The other numbers are by the package's own classifier of `{metrics['classifier']}`, so they "
-        f"compare with no published ones. The inception score reaches {len(metrics['classes'])} at most. "
-        + PRECISION.format(**metrics)
-        + f"The nearest training sound is the median over {metrics['closest']} samples; sounds learned by heart would "
-        "be nearer to one than real sounds held out are. All depend on how many samples there are."
+        "compare with no published ones. "
+        + NEIGHBOURS.format(**metrics)
+        + f"The inception score reaches {len(metrics['classes'])} at most. The nearest training sound, by coarse "
+        "spectrograms, is a median; sounds learned by heart would be nearer to one than real sounds held out are. All "
+        "but the KID depend on how many samples there are."
     )
 
 

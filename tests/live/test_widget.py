@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gan_tutorial import models
 from gan_tutorial.errors import InputError
 from gan_tutorial.live.frame import LAYERS, View
 from gan_tutorial.live.many import StabilityMap
@@ -87,7 +88,8 @@ def test_a_page_that_is_ready_gets_all_there_is(kernel):
         "classes": [str(k) for k in range(8)],
     }
     assert scene["latent"] == {"dims": 2, "noise": "normal"}
-    assert scene["model"] == {"name": "mlp", "z_dim": 2, "g_width": 8, "g_depth": 1, "d_width": 8, "d_depth": 1}
+    sizes = {"z_dim": 2, "g_width": 8, "g_depth": 1, "d_width": 8, "d_depth": 1}
+    assert scene["model"] == {"name": "mlp", **models.options("mlp"), **sizes}
     assert {"loss", "optimizer", "data", "noise", "z_dim", "depth", "width", "starts", "axes"} == scene[
         "choices"
     ].keys()

@@ -215,3 +215,14 @@ def test_bad_input(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_probabilities_belong_to_the_answers():
+    judge, x = classifier("mnist"), data.load("mnist", split="test", size=32)[:50].x
+    features = judge.features(x)
+    p = judge.probabilities(features)
+    torch.testing.assert_close(p.sum(1), torch.ones(50))
+    assert torch.equal(p.argmax(1), judge.classify(features))
+    features[0, 0] = float("nan")
+    assert torch.isnan(judge.probabilities(features)[0]).all()
+    assert torch.isfinite(judge.probabilities(features)[1:]).all()

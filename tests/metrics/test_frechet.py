@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
@@ -15,7 +16,12 @@ def spd(d, generator, rank=None):
 
 def test_one_dimension():
     """(m1 - m2)^2 + (s1 - s2)^2 for standard deviations s."""
-    found = frechet_distance(torch.tensor([1.0]), torch.tensor([[4.0]]), torch.tensor([-2.0]), torch.tensor([[0.25]]))
+    found = frechet_distance(
+        torch.tensor([1.0]),
+        torch.tensor([[4.0]]),
+        torch.tensor([-2.0]),
+        torch.tensor([[0.25]]),
+    )
     assert found == pytest.approx(9 + 1.5**2)
 
 
@@ -43,6 +49,37 @@ def test_equal_gaussians_have_no_distance():
     generator = torch.Generator().manual_seed(0)
     for sigma in (spd(64, generator), spd(64, generator, 5), torch.zeros(64, 64)):
         assert 0 <= frechet_distance(torch.ones(64), sigma, torch.ones(64), sigma) < 1e-10
+
+
+@pytest.mark.parametrize("least", [1e-3, 1e-8, 1e-15])
+@pytest.mark.parametrize("step", [0.5, 1e-3, 1e-6])
+def test_small_eigenvalues_and_small_distances_keep_six_digits(least, step):
+    """Fast where it may be, exact where it must be. Closed form: in a shared eigenbasis, as above."""
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(64, 64, generator=generator, dtype=torch.float64)).Q
+    deviation = torch.logspace(0, math.log10(least) / 2, 64, dtype=torch.float64)
+    sigmas = [basis @ torch.diag(s.square()) @ basis.T for s in (deviation, deviation * (1 + step))]
+    mu = torch.zeros(64, dtype=torch.float64)
+    expected = (step * deviation).square().sum().item()
+    # Covariances themselves are rounded: by 1e-16 of the largest variance each.
+    assert frechet_distance(mu, sigmas[0], mu + step, sigmas[1]) == pytest.approx(
+        expected + 64 * step**2, rel=1e-6, abs=1e-13
+    )
+
+
+def test_the_published_implementations_formula_on_features():
+    """Means, unbiased covariances, the real part of the root of their product (pytorch-fid, torch-fidelity)."""
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (
+        torch.randn(300, 16, generator=generator),
+        1.2 * torch.randn(200, 16, generator=generator) + 0.1,
+    )
+    (mu1, sigma1), (mu2, sigma2) = (
+        (x.mean(0), np.cov(x, rowvar=False)) for x in (real.double().numpy(), fake.double().numpy())
+    )
+    root = sqrtm(sigma1 @ sigma2).real
+    expected = (mu1 - mu2) @ (mu1 - mu2) + np.trace(sigma1) + np.trace(sigma2) - 2 * np.trace(root)
+    assert Statistics.of(real).distance(Statistics.of(fake)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_not_finite_is_nan():

@@ -1,11 +1,20 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import pairwise_distances
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_tutorial import data
 from gan_tutorial.errors import InputError
-from gan_tutorial.metrics import Manifold, nearest, precision_recall, real_against_real
+from gan_tutorial.metrics import manifold, real_against_real
+from gan_tutorial.metrics.manifold import Manifold, density_coverage, nearest, nearest_others, precision_recall
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
 
 
 def by_hand(real, fake, k):
@@ -96,6 +105,144 @@ def test_nearest_finds_images_themselves():
     assert not distances.any()
 
 
+def reference(real, fake, k):
+    """Precision, recall, density and coverage as the package prdc computes them: all distances, strictly less."""
+    within = [np.sort(pairwise_distances(x, metric="euclidean"), 1)[:, k] for x in (real, fake)]
+    between = pairwise_distances(real, fake, metric="euclidean")
+    in_real = between < within[0][:, None]
+    precision, recall = in_real.any(0).mean(), (between < within[1]).any(1).mean()
+    return precision, recall, in_real.sum(0).mean() / k, (between.min(1) < within[0]).mean()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("n", "m", "dims", "k"), [(1500, 1300, 64, 5), (1100, 1500, 2, 3), (300, 200, 600, 1)])
+def test_equals_prdc_exactly(n, m, dims, k, dtype):
+    real, fake = torch.randn(n, dims, dtype=dtype), 1.02 * torch.randn(m, dims, dtype=dtype) + 0.02
+    precision, recall, density, coverage = reference(real.numpy(), fake.numpy(), k)
+    both, spread = Manifold(real, k).measure(fake)
+    assert both == (precision, recall)
+    assert spread.density == pytest.approx(density, rel=1e-12)
+    assert round(spread.density * k * m) == round(density * k * m)
+    assert spread.coverage == coverage
+    assert precision_recall(real, fake, k) == both
+    assert density_coverage(real, fake, k) == spread
+
+
+def differences(real, fake, k):
+    """The same from differences in float64, and with a ball's own centre inside."""
+    unit = 2.0 ** math.frexp(max(real.abs().max().item(), fake.abs().max().item()))[1]
+    x, y = real.double() / unit, fake.double() / unit
+    own = [(z[:, None] - z).square().sum(2).sort(1).values[:, k] for z in (x, y)]
+    between = (x[:, None] - y).square().sum(2)
+    edge = [r.to(real.dtype).sqrt() for r in own]
+    in_real = (between.to(real.dtype).sqrt() < edge[0][:, None]) | (between == 0)
+    in_fake = (between.to(real.dtype).sqrt() < edge[1]) | (between == 0)
+    means = [found.double().mean().item() for found in (in_real.any(0), in_fake.any(1), in_real.any(1))]
+    return [*means[:2], in_real.sum().item() / (k * len(y)), means[2]]
+
+
+def close_clusters(noise, dims):
+    centres = torch.randn(4, dims)
+    return tuple(centres[torch.randint(4, (150,))] + noise * torch.randn(150, dims) for _ in range(2))
+
+
+@pytest.mark.parametrize("matmul", ["highest", "medium"])
+@pytest.mark.parametrize(
+    "sets",
+    [
+        lambda: close_clusters(1e-2, 64),
+        lambda: close_clusters(1e-5, 64),  # too close for products in float32
+        lambda: tuple(x.double() for x in close_clusters(1e-5, 8)),
+        lambda: tuple(1 + 1e-9 * torch.randn(2, 100, 3, dtype=torch.float64)),  # and for those in float64
+        lambda: tuple(torch.randn(2, 150, 8) + 1e4),
+        lambda: tuple(torch.randn(2, 150, 8) * 1e-25),
+        lambda: tuple(torch.randn(2, 150, 8) * 1e25),
+        lambda: tuple(torch.randint(3, (2, 150, 3)).float()),  # copies and ties
+        lambda: (torch.randn(150, 8), torch.zeros(150, 8)),
+        lambda: (torch.zeros(150, 8), torch.randn(150, 8)),
+        lambda: (torch.ones(150, 8), torch.ones(150, 8)),
+    ],
+)
+def test_no_distance_is_lost_in_a_bound(sets, matmul, monkeypatch):
+    monkeypatch.setattr(manifold, "BLOCK", 64)
+    real, fake = sets()
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(matmul)
+    try:
+        both, spread = Manifold(real, 3).measure(fake)
+        found = nearest(fake, real, 3)[1]
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert [*both, *spread] == pytest.approx(differences(real, fake, 3), abs=1e-12)
+    exact = (fake.float().double()[:, None] - real.float().double()).square().sum(2).sort(1).values[:, :3].sqrt()
+    torch.testing.assert_close(found, exact.float(), rtol=1e-6, atol=0)
+
+
+def test_a_perfect_generator_has_the_density_and_coverage_of_the_paper():
+    n, k = 400, 5
+    runs = [density_coverage(torch.randn(n, 6), torch.randn(n, 6), k) for _ in range(20)]
+    expected = 1 - math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))  # equation 9
+    assert expected == pytest.approx(1 - 2**-k, abs=2e-3)
+    assert sum(run.coverage for run in runs) / 20 == pytest.approx(expected, abs=0.01)
+    assert sum(run.density for run in runs) / 20 == pytest.approx(1, abs=0.05)
+
+
+def test_density_and_coverage_know_copies_collapse_and_outliers():
+    real = torch.randn(200, 4)
+    assert density_coverage(real, real) == (1.0, 1.0)
+    assert density_coverage(real, real[:1].expand(200, 4)).coverage < 0.1
+    assert density_coverage(real, real + 1000) == (0.0, 0.0)
+    far = torch.cat([real, torch.full((1, 4), 50.0)])  # one outlier's ball is wide: recall's weakness, not coverage's
+    spread = Manifold(real).measure(far[-50:])
+    assert spread[1].coverage < 0.7
+    assert density_coverage(real, torch.full((9, 4), math.nan)) == (0.0, 0.0)
+    assert density_coverage(real, real[:1], k=3).density <= 200 / 3  # a single fake is enough
+
+
+def test_identical_samples_have_the_documented_values():
+    same = torch.ones(20, 3)
+    assert Manifold(same).measure(same) == ((1.0, 1.0), (20 / 3, 1.0))
+    assert Manifold(same).measure(same + 1) == ((0.0, 0.0), (0.0, 0.0))
+
+
+def test_memory_is_bounded_by_blocks(monkeypatch):
+    monkeypatch.setattr(manifold, "BLOCK", 128)
+    monkeypatch.setattr(manifold, "EXACT", 4096)
+    largest = [0]
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            largest[0] = max(largest[0], out.numel() if isinstance(out, torch.Tensor) else 0)
+            return out
+
+    real, fake = torch.randn(2, 1000, 6)
+    with Watch():
+        Manifold(real).measure(fake)
+        nearest(fake, real, 3)
+    assert 0 < largest[0] < 1000 * 20  # (D + 2) numbers a sample, or what is kept of it; all distances would be 1000^2
+
+
+def test_nearest_others_leaves_the_sample_itself_out():
+    x = torch.tensor([[0.0], [1.0], [3.0], [3.0]])
+    assert nearest_others(x, 2).tolist() == [[1.0, 3.0], [1.0, 2.0], [0.0, 2.0], [0.0, 2.0]]
+    with pytest.raises(InputError, match=r"x: \(4, 1\) .*k = 4"):
+        nearest_others(x, 4)
+    with pytest.raises(InputError, match="finite values only"):
+        nearest_others(x / 0)
+
+
+def test_nearest_puts_what_is_not_finite_last():
+    real = torch.tensor([[math.inf], [1.0], [1.0], [math.nan], [1.0], [0.0]])
+    indices, distances = nearest(torch.tensor([[1.0]]), real, 5)
+    assert sorted(indices[0, :3].tolist()) == [1, 2, 4]
+    assert indices[0, 3:].tolist() == [5, 0]
+    assert distances[0, :4].tolist() == [0, 0, 0, 1]
+    assert distances[0, 4].isnan()
+    assert nearest(torch.full((2, 1), math.nan), real, 2)[1].isnan().all()
+    assert nearest(torch.ones(2, 1), torch.full((3, 1), math.nan), 2)[1].isnan().all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -105,11 +252,15 @@ def test_nearest_finds_images_themselves():
         (lambda: precision_recall(torch.zeros(9), torch.zeros(9, 2)), "real: "),
         (lambda: precision_recall(torch.full((9, 2), math.nan), torch.zeros(9, 2)), "finite values only"),
         (lambda: precision_recall(torch.zeros(9, 2), torch.zeros(9, 2), 0), "k: 0"),
+        (lambda: density_coverage(torch.zeros(5, 2), torch.zeros(9, 2)), r"real: \(5, 2\) .*N >= 6 \(k \+ 1, k = 5\)"),
+        (lambda: density_coverage(torch.zeros(9, 2), torch.zeros(0, 2)), "fake: "),
+        (lambda: density_coverage(torch.zeros(9, 0), torch.zeros(9, 0)), "real: "),
         (lambda: nearest(torch.zeros(2, 2), torch.zeros(3, 2), 4), "k: 4"),
         (lambda: nearest(torch.zeros(2, 3), torch.zeros(3, 2)), "queries, real"),
         (lambda: nearest(torch.zeros(2), torch.zeros(2)), "queries, real"),
     ],
 )
 def test_bad_input(call, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         call()
+    assert "\n" not in str(error.value)
