@@ -191,7 +191,7 @@ app.add_typer(zoo, name="zoo")
 def zoo_list() -> None:
     """List the pretrained generators: what they make, how good they were measured to be, what they were trained on."""
     from gan_tutorial.zoo import list as models
-    from gan_tutorial.zoo.cards import columns, makes
+    from gan_tutorial.zoo.cards import columns, digits, makes
 
     names = _names("model", [entry.name for entry in models()])
     table = Table(names, "makes", "classes", "MB", "measured", "on", box=SIMPLE_HEAD)
@@ -202,7 +202,7 @@ def zoo_list() -> None:
             makes(entry),
             str(len(entry.class_names) or ""),
             f"{entry.bytes / 1e6:.1f}",
-            "\n".join(f"{name} {row[key]['mean']:.2f}" for key, name in columns(entry).items()),
+            "\n".join(f"{name} {row[key]['mean']:.{digits(key)}f}" for key, name in columns(entry).items()),
             "CPU" if entry.facts["training"]["cpu_only"] else "GPU",
         )
     out.print(table)

@@ -16,7 +16,7 @@ from gan_tutorial import judges, plots, zoo
 from gan_tutorial.errors import require_integer
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training.trainer import resolve_device
-from gan_tutorial.zoo.cards import COLUMNS, SETS
+from gan_tutorial.zoo.cards import COLUMNS
 
 ZOO = "zoo:"
 SHOWN = 36  # samples in the report
@@ -142,7 +142,7 @@ def report(found: dict[str, Any], source: str | Path, device: str = "auto") -> s
     )
     rows = "\n".join(row.format(**of, tip=TIPS[key]) for key, of in found["metrics"].items())
     title = f"Evaluation of {found['source']}"
-    real = SETS["real" if judge.blueprint.is_text else "held_out"]
+    real = "those of the training set" if judge.blueprint.is_text else "those held out"
     return _PAGE.format(
         title=html.escape(title),
         summary=html.escape(f"{found['model']}; data {found['data']}; seed {found['seed']}."),
@@ -150,10 +150,10 @@ def report(found: dict[str, Any], source: str | Path, device: str = "auto") -> s
         few=found["few"],
         rows=rows,
         how=html.escape(
-            f"Floor: what {found['few']:,} {real.replace('ones', found['kind'] + 's', 1)} get. Compare it with the "
-            f"column of as many generated ones, since most metrics depend on how many there are. Intervals: the spread "
-            f"over sets drawn again; they say nothing of that dependence. Measured with torch {found['torch']} on "
-            f"{found['device']} in {found['seconds']:.0f} s."
+            f"Floor: what {found['few']:,} real {found['kind']}s get, {real}. Compare it with the column of as many "
+            "generated ones, since most metrics depend on how many there are. Intervals: the spread over sets drawn "
+            f"again; they say nothing of that dependence. Measured with torch {found['torch']} on {found['device']} in "
+            f"{found['seconds']:.0f} s."
         ),
         samples=_shown(samples, judge.blueprint),
     )

@@ -183,6 +183,8 @@ class _Classified(Judge):
     def _by_features(self, features: Tensor) -> tuple[Measure, ...]:
         """Measures of features (N, 64), the first columns of what is kept; `features` are those of real samples."""
         self.manifold, width = Manifold(features), features.shape[1]
+        size = features.square().mean().sqrt()
+        scaled = features / size
 
         def near(kept: Tensor) -> list[float]:
             shares, others = self.manifold.measure(kept[:, :width])
@@ -190,7 +192,8 @@ class _Classified(Judge):
 
         return (
             Measure(("precision", "recall", "density", "coverage"), near, halves=True),
-            Measure(("kid",), lambda kept: [kid(features, kept[:, :width], subsets=20).mean]),
+            # The kernel is a cubic: it takes features whose mean square is 1.
+            Measure(("kid",), lambda kept: [kid(scaled, kept[:, :width] / size, subsets=20).mean]),
             Measure(("inception",), lambda kept: [inception_score(self.classifier.probabilities(kept[:, :width]))]),
             Measure(("diversity",), lambda kept: [feature_diversity(kept[:, :width])], inside=False),
             Measure(("authenticity",), lambda kept: [authenticity(features, kept[:, :width])], True, False),

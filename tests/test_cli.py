@@ -272,6 +272,22 @@ def test_the_zoo_writes_texts_and_sounds(run, tmp_path):
     assert (code, "temperature: 2.0 is not allowed" in errors) == (2, True)
 
 
+def test_a_generator_is_evaluated_once_a_folder(run, tmp_path):
+    folder = tmp_path / "report"
+    command = ("evaluate", "zoo:seqgan-words", "--n", 40, "--metrics", "novel, bleu", "--out", folder)
+    code, output, _ = run(*command)
+    assert code == 0
+    found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    assert found["metrics"].keys() == {"novel", "bleu"}
+    assert f"{found['metrics']['bleu']['value']:.3f}" in output
+    assert "<h1>Evaluation of zoo:seqgan-words</h1>" in (folder / "evaluation.html").read_text(encoding="utf-8")
+    code, _, errors = run(*command)
+    assert (code, "a folder without an evaluation" in errors) == (2, True)
+    code, _, errors = run("evaluate", "zoo:seqgan-words", "--metrics", "fid")
+    assert (code, "metric: 'fid' is not known" in errors, "\n" in errors.strip()) == (2, True, False)
+    assert not (tmp_path / "evaluation.json").exists()
+
+
 def test_pushing_says_where_it_is_or_what_is_missing(run, monkeypatch):
     hub = pytest.importorskip("gan_tutorial.zoo.hub")
     monkeypatch.setattr(hub.huggingface_hub, "get_token", lambda: None)

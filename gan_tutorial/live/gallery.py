@@ -17,7 +17,7 @@ from gan_tutorial.live.lab import replace_earlier
 from gan_tutorial.live.panel import trait_of
 from gan_tutorial.live.words import GALLERY, words
 from gan_tutorial.zoo import Entry
-from gan_tutorial.zoo.cards import columns, how_many, with_spread
+from gan_tutorial.zoo.cards import columns, digits, how_many, with_spread
 
 WIDEST = 2  # times its height: of a wider sheet, the page shows this much at once
 # Of the still picture: pixels that a sheet is wide and high at most, sheets in a row, pixels between them.
@@ -193,7 +193,7 @@ class Gallery:
         }
         lines = [(rows[key], value) for key, value in told.items()]
         for i, key in enumerate(columns(entry)):
-            name, value = rows[key] + (f"-{order}" if "bleu" in key else ""), with_spread(row[key])
+            name, value = rows[key] + (f"-{order}" if "bleu" in key else ""), with_spread(row[key], digits(key))
             beside = self.words["beside"].format(model=value, real=with_spread(real[key]))
             lines.insert(len(lines) - 1, (name, value if i else beside))
         called = f'"{entry.name}"'

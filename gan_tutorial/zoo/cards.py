@@ -232,10 +232,11 @@ def columns(entry: Entry) -> dict[str, str]:
 def _measured(entry: Entry) -> str:
     metrics, named = entry.facts["metrics"], columns(entry)
     head = f"| Samples | How many | {' | '.join(named.values())} |\n|-|-{'|-' * len(named)}|"
-    table = "\n".join(
-        f"| {SETS[key]} | {how_many(row)} | {' | '.join(with_spread(row[column]) for column in named)} |"
-        for key, row in metrics["rows"].items()
-    )
+
+    def line(key: str, row: Mapping[str, Any]) -> str:
+        return " | ".join([SETS[key], how_many(row), *(with_spread(row[column], digits(column)) for column in named)])
+
+    table = "\n".join(f"| {line(key, row)} |" for key, row in metrics["rows"].items())
     spreads = f"Spreads are standard deviations over the sampling seeds {', '.join(map(str, metrics['seeds']))}."
     how = HOW[entry.blueprint.kind](entry) + " " + spreads
     return "\n\n".join([_wrapped(how), f"{head}\n{table}", *map(_wrapped, _found(metrics))])
@@ -321,8 +322,13 @@ def how_many(row: Mapping[str, Any]) -> str:
     return f"{row['n']:,}" if row["times"] == 1 else f"{row['times']} x {row['n']:,}"
 
 
-def with_spread(value: Mapping[str, float]) -> str:
-    return f"{value['mean']:.2f}" + (f" ± {value['std']:.2f}" if value.get("std") is not None else "")
+def with_spread(value: Mapping[str, float], digits: int = 2) -> str:
+    return f"{value['mean']:.{digits}f}" + (f" ± {value['std']:.{digits}f}" if value.get("std") is not None else "")
+
+
+def digits(column: str) -> int:
+    """How many digits of a number are worth reading."""
+    return 3 if column == "kid" else 2
 
 
 def _duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from gan_tutorial.live import Gallery
 from gan_tutorial.live import gallery as module
 from gan_tutorial.live import lab as lab_module
 from gan_tutorial.live.words import GALLERY
-from gan_tutorial.zoo.cards import COLUMNS, columns
+from gan_tutorial.zoo.cards import COLUMNS, columns, digits
 
 ALL = [entry.name for entry in zoo.list()]
 
@@ -115,7 +115,7 @@ def test_a_card_says_what_the_zoo_knows(name):
     text = html.unescape(re.sub(r"<[^>]*>", " ", card))
     for part in (name, entry.summary, f"{entry.parameters:,}", entry.facts["failures"], f'G = zoo.load("{name}")'):
         assert part in text
-    assert all(f"{row[metric]['mean']:.2f}" in text for metric in columns(entry))
+    assert all(f"{row[metric]['mean']:.{digits(metric)}f}" in text for metric in columns(entry))
     assert f"{row['n']:,}" in text
     assert ("a CPU only" in text) == entry.facts["training"]["cpu_only"]
     assert all(of in text for of in entry.class_names)
