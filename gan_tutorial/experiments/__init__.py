@@ -8,6 +8,7 @@ from gan_tutorial.errors import unknown
 from gan_tutorial.experiments import (
     digit_classes,
     lab_diagnosis,
+    pacgan_tables,
     r3gan_grid,
     ring_modes,
     ring_starved,
@@ -20,6 +21,7 @@ from gan_tutorial.experiments.page import Page
 EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "digit-classes": digit_classes.run,
     "lab-diagnosis": lab_diagnosis.run,
+    "pacgan-2d-small": pacgan_tables.run_small,
     "r3gan-grid": r3gan_grid.run,
     "ring-modes": ring_modes.run,
     "ring-starved": ring_starved.run,

@@ -166,12 +166,10 @@ def test_the_large_ones_are_precise_and_leave_little_out(name):
     assert metrics["rows"]["model"]["n"] == 5000
     assert len(metrics["seeds"]) == 3
     assert metrics["rows"]["model"]["precision"]["mean"] >= 0.6
-    # StyleGAN2 had one CPU core for 162 minutes: recall 0.58 of 5,000 samples, and six of 23 mouths hardly drawn.
-    recall, values = {"biggan-avatars": (0.6, 0.9), "stylegan2-avatars": (0.55, 0.7)}[name]
-    assert metrics["rows"]["model"]["recall"]["mean"] >= recall
+    assert metrics["rows"]["model"]["recall"]["mean"] >= 0.6
     assert metrics["attributes"]
     found = {key: of["found"] / of["values"] for key, of in metrics["attributes"].items()}
-    assert min(found.values()) >= values, found
+    assert min(found.values()) >= 0.9, found
     assert sum(share < 1 for share in found.values()) <= 4, found
 
 
