@@ -49,13 +49,13 @@ class Measure(NamedTuple):
     """Numbers that come from one look at what is kept of samples.
 
     names: of the numbers. of: what is kept (N, ...) -> the numbers. halves: as :func:`gan_tutorial.metrics.bootstrap`
-    takes it. inside: whether it belongs on a card, where sets of samples stand side by side.
+    takes it. on_card: whether it belongs on a card, where sets of samples stand side by side.
     """
 
     names: tuple[str, ...]
     of: Callable[[Tensor], Sequence[float]]
     halves: bool = False
-    inside: bool = True
+    on_card: bool = True
 
 
 class Judge(ABC):
@@ -141,7 +141,7 @@ class Judge(ABC):
             if name not in self.names:
                 raise unknown("metric", name, self.names)
         if names is None:
-            return [measure for measure in self.measures if measure.inside]
+            return [measure for measure in self.measures if measure.on_card]
         return [measure for measure in self.measures if {*measure.names} & {*names}]
 
     def score(self, x: Tensor) -> float:
@@ -195,7 +195,7 @@ class _Classified(Judge):
             # The kernel is a cubic: it takes features whose mean square is 1.
             Measure(("kid",), lambda kept: [kid(scaled, kept[:, :width] / size, subsets=20).mean]),
             Measure(("inception",), lambda kept: [inception_score(self.classifier.probabilities(kept[:, :width]))]),
-            Measure(("diversity",), lambda kept: [feature_diversity(kept[:, :width])], inside=False),
+            Measure(("diversity",), lambda kept: [feature_diversity(kept[:, :width])], on_card=False),
             Measure(("authenticity",), lambda kept: [authenticity(features, kept[:, :width])], True, False),
         )
 

@@ -28,7 +28,6 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "seqgan-oracle": seqgan_oracle.run,
     "seqgan-oracle-draws": seqgan_oracle.run_draws,
     "seqgan-poems": seqgan_texts.poems,
-    "seqgan-words": seqgan_texts.words,
     "truncation": truncation.run,
 }
 

@@ -20,11 +20,6 @@ def poems(seeds: list[int]) -> Page:
     return compare(recipe("seqgan-poems"), seeds)
 
 
-def words(seeds: list[int]) -> Page:
-    """English words."""
-    return compare(recipe("seqgan-words"), seeds)
-
-
 def compare(r: Recipe, seeds: list[int]) -> Page:
     """The generator before the game and after it, once a seed; and real texts beside it."""
     judge, s = Texts(r), r.settings
