@@ -55,6 +55,10 @@ FAILURES = {
     "avatars turns up, but not in every combination: the training stopped long before its end.",
     "stylegan2-avatars": "Plain surfaces are blotchy and edges soft, where those of real avatars are exact. A few "
     "faces have glasses that run into the eyes, ragged hair, or one eye larger than the other.",
+    "stylegan2-emoji": "Flags, and round yellow faces with eyes and a mouth, can be recognised; most of the others are "
+    "blots in the colours of emoji. Edges are wavy, and nothing is sharp: it made less than a quarter of the steps of "
+    "its recipe. The judge is weak too: it finds the right group of 62 % of the real pictures, so its numbers flatter "
+    "the model.",
     "biggan-emoji": "Smileys and flags can be recognised; most of the others are blots in the colours and outlines of "
     "their group. Its 1,544 pictures are few, and a group holds many different things. The judge is weak too: it finds "
     "the right group of 62 % of the real pictures, so its numbers flatter the model.",
