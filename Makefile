@@ -35,6 +35,7 @@ lint: $(VENV)/.test
 # One thread a worker: many small jobs side by side beat a few wide ones.
 test: lint browser $(CLASSIC)/.made
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --dist loadfile --nbval tests notebooks \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg \
 		--ignore notebooks/05b_tensorflow.ipynb
 
 test-colab: $(VENV)/.test $(COLAB)/.made

@@ -20,11 +20,9 @@ spec.loader.exec_module(run_notebooks)
 
 # Seeds that nobody looked at when the claims were written; `make test-all` names more of them.
 SEEDS = [int(seed) for seed in os.environ.get("NOTEBOOK_SEEDS", "20261").split()]
-# Cells whose output is not compared with the saved one: (notebook, cell) -> why.
-_WAV = "a player holds the sound as text, and sounds differ in the last bit from machine to machine"
-UNCHECKED: dict[tuple[str, str], str] = {
-    ("11_audio", cell): _WAV for cell in ("hear", "hear-late", "hear-walk", "hear-back", "specgan-hear", "zoo-hear")
-}
+# Cells whose output is not compared with the saved one: (notebook, cell) -> why. (Of players, all but the sound is:
+# sanitize.cfg takes it out, since sounds differ in the last bit from machine to machine.)
+UNCHECKED: dict[tuple[str, str], str] = {}
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -61,7 +59,7 @@ def test_there_are_notebooks():
 def test_is_valid_small_and_free_of_machine_traces(path):
     notebook = read(path)
     nbformat.validate(notebook)
-    assert path.stat().st_size < 1_500_000
+    assert path.stat().st_size < 2_000_000
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert notebook.metadata.language_info == {"name": "python"}
     for cell in notebook.cells:
