@@ -26,6 +26,7 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "ring-modes": ring_modes.run,
     "ring-starved": ring_starved.run,
     "seqgan-oracle": seqgan_oracle.run,
+    "seqgan-oracle-draws": seqgan_oracle.run_draws,
     "seqgan-poems": seqgan_texts.poems,
     "truncation": truncation.run,
 }
