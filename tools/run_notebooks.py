@@ -9,6 +9,8 @@ noted in book/run-times.json. Several of these may run at the same time.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -20,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = ROOT / "book" / "run-times.json"
 # Notebooks that need more than the plain environment, and which extra. Only who names them runs them.
 APART = {"05b_tensorflow": "tensorflow"}
+LARGE = 50_000  # bytes of a picture that is worth a palette
 # What a cell's metadata may say: how it is marked, described, and folded (Jupyter, Colab).
 KEPT = ("tags", "mystnb", "cellView")
 
@@ -66,8 +70,12 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict(kept(cell.metadata))
         for output in cell.get("outputs", []):
             output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
+            data = output.get("data", {})
             # A widget lives in a kernel; the saved page shows the picture beside it.
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            data.pop("application/vnd.jupyter.widget-view+json", None)
+            if "image/png" in data:
+                data.pop("image/jpeg", None)  # the same picture once more
+                data["image/png"] = lighter(data["image/png"])
         if cell.cell_type == "code":
             outputs: list[nbformat.NotebookNode] = []
             for output in cell.outputs:
@@ -80,6 +88,20 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                         outputs.append(output)
             cell.outputs = outputs
     return notebook
+
+
+def lighter(png: str) -> str:
+    """A picture, PNG in base64; with a palette of 256 colours if it is large and a palette makes it smaller."""
+    content = base64.b64decode(png)
+    if len(content) <= LARGE:
+        return png
+    with Image.open(io.BytesIO(content)) as picture, io.BytesIO() as file:
+        flat = Image.new("RGB", picture.size, "white")
+        flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+        palette = flat.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette.save(file, "PNG", optimize=True)
+        smaller = file.getvalue()
+    return base64.b64encode(smaller).decode() + "\n" if len(smaller) < len(content) else png
 
 
 def execute(path: Path) -> None:

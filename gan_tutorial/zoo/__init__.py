@@ -138,38 +138,14 @@ def weights_file(name: str) -> Path:
 
 
 def sample(name: str, n: int, *, seed: int = 0, **options: Any) -> Tensor:
-    """n samples of the model `name`: images (n, C, H, W), sounds (n, 1, L) or texts (n, L); see :func:`draw` for the
-    options labels, psi and temperature."""
+    """n samples of the model `name`: images (n, C, H, W), sounds (n, 1, L) or texts (n, L); see :func:`batches` for
+    the options labels, psi and temperature."""
     return draw(load(name), entry(name).recipe, n, seed=seed, **options)
 
 
-@torch.no_grad()
-def draw(
-    network: nn.Module,
-    recipe: Recipe,
-    n: int,
-    *,
-    seed: int = 0,
-    labels: Tensor | None = None,
-    psi: float | None = None,
-    temperature: float | None = None,
-) -> Tensor:
-    """n samples of a generator that `recipe` trained, on its device: images (n, C, H, W) or sounds (n, 1, L), float32,
-    or tokens of texts, int64 (n, L). Its mode is left as it is, and so is torch's global generator. Latents and labels
-    are the same on every device.
-
-    Args:
-        n: how many, >= 1.
-        seed: of the latents, and of the noise in the layers; of texts, of the choice of tokens.
-        labels: class indices (n,) or rows (n, K) where there are classes; default: each class in turn.
-        psi: truncation, for fewer surprises. StyleGAN2: how far styles go from their average, 0 to 1. BigGAN: the
-            largest latent, > 0.
-        temperature: of texts, > 0: below 1 for fewer surprises.
-
-    Raises InputError for a value out of range, and for labels, truncation or temperature where the model has none.
-    """
-    options = {"seed": seed, "labels": labels, "psi": psi, "temperature": temperature}
-    return torch.cat([*batches(network, recipe, n, **options)])  # type: ignore[arg-type]
+def draw(network: nn.Module, recipe: Recipe, n: int, **options: Any) -> Tensor:
+    """All that :func:`batches` gives, in one tensor: (n, C, H, W), (n, 1, L) or (n, L)."""
+    return torch.cat([*batches(network, recipe, n, **options)])
 
 
 @torch.no_grad()
@@ -183,7 +159,20 @@ def batches(
     psi: float | None = None,
     temperature: float | None = None,
 ) -> Iterator[Tensor]:
-    """What :func:`draw` returns, `BATCH` samples at a time, for those who don't need all at once."""
+    """n samples of a generator that `recipe` trained, on its device, at most `BATCH` at a time: images (N, C, H, W) or
+    sounds (N, 1, L), float32, or tokens of texts, int64 (N, L). Its mode is left as it is, and so is torch's global
+    generator. Latents and labels are the same on every device.
+
+    Args:
+        n: how many in all, >= 1.
+        seed: of the latents, and of the noise in the layers; of texts, of the choice of tokens.
+        labels: class indices (n,) or rows (n, K) where there are classes; default: each class in turn.
+        psi: truncation, for fewer surprises. StyleGAN2: how far styles go from their average, 0 to 1. BigGAN: the
+            largest latent, > 0.
+        temperature: of texts, > 0: below 1 for fewer surprises.
+
+    Raises InputError for a value out of range, and for labels, truncation or temperature where the model has none.
+    """
     require_integer("n", n, 1)
     require_integer("seed", seed, 0, 2**63 - 1)
     truncates, writes = recipe.model in ("biggan", "stylegan2"), recipe.model == "seqgan"
