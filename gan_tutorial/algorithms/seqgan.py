@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan_tutorial.algorithms.replay import Replay
 from gan_tutorial.augment import Augmentation
 from gan_tutorial.data import Batch
 from gan_tutorial.errors import require, require_integer, require_number, unknown
@@ -163,10 +164,12 @@ class SeqGAN:
         self.device = next(generator.parameters()).device
         self.rng = torch.Generator(self.device).manual_seed(seed)
         self.steps, self.playing = 0, False
-        fused = self.device.type in ("cpu", "cuda")
+        fused, cuda = self.device.type in ("cpu", "cuda"), self.device.type == "cuda"
         self.optimizers = {
-            role: torch.optim.Adam(network.parameters(), fused=fused) for role, network in networks.items()
+            role: torch.optim.Adam(network.parameters(), fused=fused, capturable=cuda)
+            for role, network in networks.items()
         }
+        self._record_anew()
         self.rollout: Any = deepcopy(generator).requires_grad_(False)
         self.seen: dict[str, Tensor] = {}
         self.settings = settings or self.Settings()
@@ -177,6 +180,11 @@ class SeqGAN:
             if name not in vars(self.settings):
                 raise unknown("setting", name, vars(self.settings))
         self.settings = replace(self.settings, **changes)
+        self._record_anew()
+
+    def _record_anew(self) -> None:
+        """Forget the recorded updates: they know the settings and the optimisers' moments that were."""
+        self._imitating, self._discerning = Replay(self._imitate), Replay(self._discern)
 
     # -- the step ----------------------------------------------------------------------------------------------------
     def step(self, draw: Callable[[], Batch]) -> Metrics:
@@ -208,6 +216,10 @@ class SeqGAN:
         if self.settings.pretraining == "scheduled":
             share = 1 - (1 - self.settings.true_share) * step / max(1, self.settings.mle_steps - 1)
             read = self.mixed(tokens, share)
+        return {"nll": self._imitating(read, tokens)["nll"].clone()}
+
+    def _imitate(self, read: Tensor, tokens: Tensor) -> Metrics:
+        """The update itself; nothing in it waits for the device."""
         logits = self.generator(read)
         nll = F.cross_entropy(logits.flatten(0, 1), tokens.flatten())
         self._update("generator", nll, self.settings.lr_g)
@@ -234,25 +246,30 @@ class SeqGAN:
         real, batch = self._texts(draw)
         fake = self._write(len(real))
         half = max(1, min(batch // 2, len(real)))
-        metrics: Metrics = {}
+        outputs: Metrics = {}
         for _ in range(self.settings.d_epochs):
             orders = [torch.randperm(len(real), generator=self.rng, device=self.device) for _ in range(2)]
             for these, those in zip(*(order[: len(real) // half * half].split(half) for order in orders), strict=True):
-                metrics = self.step_discriminator(real[these], fake[those])
-        return metrics
+                outputs = self._discerning(real[these], fake[those])
+        return self._told(outputs)
 
     def step_discriminator(self, real: Tensor, fake: Tensor) -> Metrics:
         """One update of D on real and fake texts (N, L) each."""
+        return self._told(self._discern(real, fake))
+
+    def _discern(self, real: Tensor, fake: Tensor) -> Metrics:
+        """The update itself; nothing in it waits for the device."""
         real_logits, fake_logits = self._logits(torch.cat([real, fake])).chunk(2)
-        self.seen = {"real": real_logits.detach(), "fake": fake_logits.detach()}
         loss = (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()) / 2
         decay = sum(p.square().sum() for p in self.discriminator.output.parameters()) / 2
         self._update("discriminator", loss + self.settings.l2 * decay, self.settings.lr_d)
-        return {
-            "d_loss": loss.detach(),
-            "real_logit": self.seen["real"].mean(),
-            "fake_logit": self.seen["fake"].mean(),
-        }
+        return {"d_loss": loss.detach(), "real": real_logits.detach(), "fake": fake_logits.detach()}
+
+    def _told(self, outputs: Metrics) -> Metrics:
+        """The metrics of an update of D; its logits are kept in `seen`."""
+        self.seen = {kind: outputs[kind].clone() for kind in ("real", "fake")}
+        means = {f"{kind}_logit": logits.mean() for kind, logits in self.seen.items()}
+        return {"d_loss": outputs["d_loss"].clone(), **means}
 
     def play(self, draw: Callable[[], Batch]) -> Metrics:
         """An adversarial round: `g_steps` updates of G, then `d_rounds` sets of fakes for D."""
@@ -360,6 +377,7 @@ class SeqGAN:
         return own | {f"rollout.{name}": value for name, value in self.rollout.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._record_anew()
         self.rng.set_state(state["rng"].cpu())
         self.steps, self.playing = int(state["steps"]), bool(state["playing"])
         prefix = "rollout."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -14,13 +13,11 @@ import torch
 
 from gan_tutorial import data, models
 from gan_tutorial.algorithms import GANSettings
-from gan_tutorial.errors import require
-from gan_tutorial.experiments import side_by_side
+from gan_tutorial.experiments import results, side_by_side
 from gan_tutorial.experiments.page import Page
 from gan_tutorial.experiments.r3gan_grid import unevenness
 from gan_tutorial.metrics import mode_coverage
 from gan_tutorial.training import Recipe
-from gan_tutorial.training.checkpoint import write_atomically
 
 FOLDER = Path("runs/pacgan-2d")
 DATA: dict[str, dict[str, Any]] = {"ring-8": {"radius": 1.0, "std": 0.01}, "grid-25": {"std": 0.05}}
@@ -128,7 +125,7 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
         found[of] = {method: train(setting, of, method, seeds, folder) for method in METHODS}
         found[of]["the data"] = real(of, seeds)
     published = setting == FULL
-    rows = [row(of, method, result) for of, results in found.items() for method, result in results.items()]
+    rows = [row(of, method, result) for of, every in found.items() for method, result in every.items()]
     scaled = "" if published else "The paper's numbers are of larger networks, trained for longer: a landmark only. "
     return Page(
         name,
@@ -172,12 +169,9 @@ def train(setting: Setting, of: str, method: str, seeds: list[int], folder: Path
     """One method on one data set. What is in `folder` is not done again."""
     r = setting.recipe(of, method, len(seeds))
     place = folder and folder / of / method.replace(" ", "") / f"seeds-{'-'.join(map(str, seeds))}"
-    kept = place and place / "result.json"
-    if kept and kept.exists():
-        content = json.loads(kept.read_text())
-        same = content["recipe"] == r.to_json() and content["seeds"] == seeds
-        require(same, "folder", str(place), "one with results of this recipe and seeds; move it away to start anew")
-        return Result(**content["result"])
+    known = results.kept(place, r, seeds)
+    if known:
+        return Result(**known)
     begun = time.perf_counter()
     points = setting.points * packed(method)
     trainer = side_by_side.trainer(r, seeds, points, out=place, resume=place is not None)
@@ -186,9 +180,7 @@ def train(setting: Setting, of: str, method: str, seeds: list[int], folder: Path
     density: Any = trainer.dataset
     samples = trainer.sample(SAMPLES * len(seeds)).cpu().view(len(seeds), SAMPLES, 2)
     result = replace(judged(samples, density), seconds=time.perf_counter() - begun)
-    if kept:
-        content = {"recipe": r.to_json(), "seeds": seeds, "result": asdict(result)}
-        write_atomically(kept, json.dumps(content).encode())
+    results.keep(place, r, seeds, asdict(result))
     return result
 
 
@@ -230,10 +222,10 @@ def mean(values: list[Any], digits: int) -> str:
 def finding(found: Mapping[str, Mapping[str, Result]]) -> str:
     """Against the GAN, seed by seed: who finds more modes, and who spreads its samples more evenly."""
     lines = []
-    for of, results in found.items():
-        base = results["GAN"]
+    for of, every in found.items():
+        base = every["GAN"]
         for method in METHODS[1:]:
-            r = results[method]
+            r = every[method]
             more = sum(a > b for a, b in zip(r.modes, base.modes, strict=True))
             fewer = sum(a < b for a, b in zip(r.modes, base.modes, strict=True))
             even = sum(a < b for a, b in zip(r.kl, base.kl, strict=True))

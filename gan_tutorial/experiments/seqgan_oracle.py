@@ -15,11 +15,10 @@ from torch import Tensor
 
 from gan_tutorial import data, plots
 from gan_tutorial.data.oracle import Oracle
-from gan_tutorial.errors import require
+from gan_tutorial.experiments import results
 from gan_tutorial.experiments.page import Page
 from gan_tutorial.metrics.text import self_bleu
 from gan_tutorial.training import Recipe, Trainer, recipe
-from gan_tutorial.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,7 +189,8 @@ def compare(r: Recipe, seeds: list[int], name: str, folder: Path | None = None) 
 def train(r: Recipe, seed: int, judge: Judge, folder: Path | None = None) -> dict[str, Result]:
     """Every method with one seed. What is in `folder` is not done again."""
     places = {method: folder and folder / method.replace(" ", "-") for method in METHODS}
-    found = {method: kept for method, place in places.items() if (kept := _kept(place, r, seed))}
+    known = {method: results.kept(place, r, [seed]) for method, place in places.items()}
+    found = {method: Result(**result) for method, result in known.items() if result}
     missing = [method for method in METHODS if method not in found]
     start: Any = None
     for method in METHODS:
@@ -209,8 +209,8 @@ def train(r: Recipe, seed: int, judge: Judge, folder: Path | None = None) -> dic
             start = trainer.snapshot() if method == "MLE" else start
             if method in missing:
                 found[method] = judge.trained(trainer, seconds, curve)
-        if place is not None and method in missing:
-            _write(place / "result.json", {"recipe": r.to_json(), "seed": seed, "result": asdict(found[method])})
+        if method in missing:
+            results.keep(place, r, [seed], asdict(found[method]))
     return found
 
 
@@ -234,7 +234,7 @@ def advance(trainer: Trainer, judge: Judge, method: str) -> tuple[float, Curve]:
             nll_test = -judge.log_prob_of_test(trainer, ON_THE_WAY).mean().item()
             curve[trainer.step - first] = (judge.nll(trainer.sample(ON_THE_WAY)), nll_test)
             if progress is not None:
-                _write(progress, {"seconds": before + time.perf_counter() - begun, "curve": points()})
+                results.write(progress, {"seconds": before + time.perf_counter() - begun, "curve": points()})
 
     look()
     for _ in trainer.run():
@@ -249,43 +249,28 @@ def _trainer(r: Recipe, method: str, seed: int, judge: Judge, place: Path | None
     return Trainer(own, seed=seed, out=place, resume=place is not None, dataset=judge.train)
 
 
-def _kept(place: Path | None, r: Recipe, seed: int) -> Result | None:
-    """The result in the folder `place`, if there is one. Raises InputError if it is of another recipe or seed."""
-    if place is None or not (place / "result.json").exists():
-        return None
-    content = json.loads((place / "result.json").read_text())
-    same = content["recipe"] == r.to_json() and content["seed"] == seed
-    require(same, "folder", str(place), "one with results of this recipe and seed; move it away to start anew")
-    return Result(**content["result"])
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(content).encode())
-
-
 # -- what was found --------------------------------------------------------------------------------------------------
 def finding(found: dict[int, dict[str, Result]], published: bool) -> str:
     """Each method's range; with how many seeds the paper's order holds; what happened to diversity."""
     every = list(found.values())
     lines = []
     for method in METHODS:
-        values = [results[method].nll_oracle for results in every]
+        values = [one[method].nll_oracle for one in every]
         paper = f"; the paper has {PAPER[method]:.3f}" if published else ""
         lines.append(f"- {method}: NLL_oracle {min(values):.3f} to {max(values):.3f}{paper}.")
     for order in (("random", "MLE", "SeqGAN"), tuple(METHODS)):
         names = " > ".join(order)
-        holds = sum(_falls([results[method].nll_oracle for method in order]) for results in every)
+        holds = sum(_falls([one[method].nll_oracle for method in order]) for one in every)
         lines.append(f"- The order {names} holds with {holds} of {len(every)} seeds.")
-    kept = [results["MLE"] for results in every]
+    kept = [one["MLE"] for one in every]
     lows = [min(nll_test for _, _, nll_test in mle.curve) for mle in kept]
     lines.append(
         f"- MLE's NLL_test was at its lowest {min(lows):.3f} to {max(lows):.3f}, and in the end "
         f"{min(mle.nll_test for mle in kept):.3f} to {max(mle.nll_test for mle in kept):.3f}."
     )
     for method in CONTINUED:
-        worse = sum(results[method].nll_test > results["MLE"].nll_test for results in every)
-        alike = sum(results[method].self_bleu > results["MLE"].self_bleu for results in every)
+        worse = sum(one[method].nll_test > one["MLE"].nll_test for one in every)
+        alike = sum(one[method].self_bleu > one["MLE"].self_bleu for one in every)
         lines.append(
             f"- {method} has a higher NLL_test than MLE with {worse} of {len(every)} seeds, and a higher self-BLEU "
             f"with {alike}."
@@ -307,9 +292,9 @@ def picture(r: Recipe, found: dict[int, dict[str, Result]], entropy: float) -> F
     passes = s.mle_steps / epoch
     both: Any = figure.subplots(2, sharex=True)
     for of, axes in enumerate(both, 1):
-        for results in found.values():
+        for one in found.values():
             for method, colour in COLOURS.items():
-                points = results[method].curve
+                points = one[method].curve
                 at = [passes + x if method in CONTINUED else x / epoch for x, *_ in points]
                 axes.plot(at, [point[of] for point in points], color=colour, linewidth=1)
         axes.axvline(passes, color="#999999", linestyle="--", linewidth=1)

@@ -106,7 +106,7 @@ def test_what_is_kept_is_not_done_again(small, tmp_path, monkeypatch):
     monkeypatch.setattr(seqgan_oracle, "Trainer", lambda r, **options: made.append(r) or Trainer(r, **options))
     assert numbers(train(small, 0, judge, tmp_path)) == numbers(first)
     assert [r.settings.pretraining for r in made] == ["scheduled"]
-    with pytest.raises(InputError, match="one with results of this recipe and seed; move it away") as error:
+    with pytest.raises(InputError, match="one with results of this recipe and seeds; move it away") as error:
         train(small, 1, judge, tmp_path)
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="this recipe"):
