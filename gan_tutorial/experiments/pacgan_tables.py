@@ -144,6 +144,8 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
         ),
         rows,
         finding(found),
+        machine=results.machines(folder),
+        seconds=sum(one.seconds for every in found.values() for one in every.values()) if folder else None,
     )
 
 

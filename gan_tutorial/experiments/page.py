@@ -23,6 +23,8 @@ class Page:
         finding: what the table says, in a sentence or two.
         picture: PNG for the page, or None.
         alt: what the picture shows, in words.
+        machine: where it was measured; None for here.
+        seconds: how long it took in all; None if that was just now, from the first to the last.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Page:
     finding: str
     picture: bytes | None = None
     alt: str = ""
+    machine: str | None = None
+    seconds: float | None = None
 
     def markdown(self, seconds: float) -> str:
         """The page as Markdown; `seconds` is how long the experiment took."""
@@ -42,14 +46,19 @@ class Page:
         lines += ["", self.finding, ""]
         if self.picture is not None:
             lines += [f"![{self.alt}]({self.name}.png)", ""]
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+        took = seconds if self.seconds is None else self.seconds
         lines += [
-            f"Measured on {datetime.date.today():%Y-%m-%d} in {seconds:.0f} s: {device}, "
-            f"torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads. "
+            f"Measured on {datetime.date.today():%Y-%m-%d} in {took:.0f} s: {self.machine or machine()}. "
             f"Again: `gan-tutorial reproduce {self.name}`.",
             "",
         ]
         return "\n".join(lines)
+
+
+def machine() -> str:
+    """The device, torch's version and the number of threads."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+    return f"{device}, torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads"
 
 
 def processor() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_tutorial.errors import require
+from gan_tutorial.experiments.page import machine
 from gan_tutorial.training import Recipe
 from gan_tutorial.training.checkpoint import write_atomically
 
@@ -27,7 +28,14 @@ def kept(place: Path | None, r: Recipe, seeds: Sequence[int]) -> dict[str, Any] 
 def keep(place: Path | None, r: Recipe, seeds: Sequence[int], result: dict[str, Any]) -> None:
     """Write the result to the folder `place`, if there is such a folder."""
     if place is not None:
-        write(place / "result.json", {"recipe": r.to_json(), "seeds": list(seeds), "result": result})
+        content = {"recipe": r.to_json(), "seeds": list(seeds), "machine": machine(), "result": result}
+        write(place / "result.json", content)
+
+
+def machines(folder: Path | None) -> str | None:
+    """Where the results in `folder` and below were measured; None if there are none."""
+    found = [] if folder is None else [json.loads(path.read_text()) for path in folder.rglob("result.json")]
+    return "; ".join(sorted({content["machine"] for content in found})) or None
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

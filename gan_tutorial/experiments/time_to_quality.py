@@ -1,0 +1,166 @@
+"""How long until samples are good? CPU time to a stated quality, with our settings and with the plain example's."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_tutorial.algorithms import GANSettings
+from gan_tutorial.errors import require_integer, unknown
+from gan_tutorial.experiments import results
+from gan_tutorial.experiments.page import Page
+from gan_tutorial.metrics import classifier, classifier_fid
+from gan_tutorial.training import Recipe, Trainer, recipe
+
+FOLDER = Path("runs/time-to-quality")
+OURS = {"mnist": "dcgan-mnist", "avatars": "dcgan-avatars"}
+TARGET = {"mnist": 3.0, "avatars": 3.0}  # classifier-FID of JUDGED samples
+JUDGED, EVERY = 2000, 50
+LEAST = 0.01  # of the samples; a class with fewer is not there
+PATIENCE = 1800.0  # CPU seconds after which a run is given up
+# What the search draws from. `width` is that of both networks; the recipe's are 32 and 64, and no larger is tried.
+RANGES: dict[str, tuple[Any, ...]] = {
+    "lr_g": (3e-4, 5e-4, 1e-3, 2e-3, 3e-3),
+    "lr_d": (2e-4, 3e-4, 5e-4, 1e-3, 2e-3),
+    "beta1": (0.0, 0.5),
+    "beta2": (0.9, 0.99, 0.999),
+    "batch_size": (16, 32, 64),
+    "ema": (0.95, 0.98, 0.99, 0.995),
+    "loss": ("non-saturating", "hinge", "least-squares", "relativistic"),
+    "model.width": (16, 24, 32),
+    "model.norm": ("batch", "spectral", "none"),
+    "model.z_dim": (32, 64, 100),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was seen on the way: updates, CPU seconds of training, classifier-FID and the rarest class's share."""
+
+    looks: list[tuple[int, float, float, float]]
+
+    def reached(self, target: float) -> float | None:
+        """CPU seconds until the classifier-FID was at most `target` with every class there; None if it never was."""
+        for _, seconds, distance, rarest in self.looks:
+            if distance <= target and rarest >= LEAST:
+                return seconds
+        return None
+
+
+def example(task: str) -> Recipe:
+    """The settings of PyTorch's DCGAN example: width 64, a latent of 100, Adam at 2e-4 and beta1 0.5, no average."""
+    return replace(
+        recipe(OURS[task]),
+        name=f"example-{task}",
+        model_options={"z_dim": 100, "g_width": 64, "d_width": 64},
+        settings=GANSettings(lr_g=2e-4, lr_d=2e-4, beta1=0.5),
+        batch_size=64,
+        ema=0.0,
+    )
+
+
+def train(r: Recipe, seed: int, target: float, patience: float, folder: Path | None = None) -> Result:
+    """Train until the target is reached or patience ends, one thread; looking takes no time. What is in `folder` is not
+    done again."""
+    place = folder and folder / r.name / f"seed-{seed}"
+    known = results.kept(place, r, [seed])
+    if known:
+        return Result([tuple(look) for look in known["looks"]])
+    trainer = Trainer(r, device="cpu", seed=seed)
+    found, spent, steps = Result([]), 0.0, trainer.run(10**9)
+    while spent < patience and found.reached(target) is None:
+        begun = time.process_time()
+        for _ in range(EVERY):
+            next(steps)
+        spent += time.process_time() - begun
+        found.looks.append((trainer.step, round(spent, 2), *look(trainer)))
+    results.keep(place, r, [seed], asdict(found))
+    return found
+
+
+def look(trainer: Trainer) -> tuple[float, float]:
+    """The classifier-FID of samples, and the share of the rarest class."""
+    judge = classifier(trainer.dataset.name)
+    features = torch.cat([judge.features(trainer.sample(500, seed=part)) for part in range(JUDGED // 500)])
+    distance = classifier_fid(features, judge.real)
+    return round(distance, 3), judge.shares(features).min().item() if judge.class_names else 1.0
+
+
+def run(seeds: list[int], folder: Path = FOLDER) -> Page:
+    """Both tasks with both settings. What was done is kept in `folder`; started again, it goes on from there."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = {
+            task: {
+                r.name: [train(r, seed, TARGET[task], PATIENCE, folder) for seed in seeds]
+                for r in (example(task), recipe(OURS[task]))
+            }
+            for task in OURS
+        }
+    finally:
+        torch.set_num_threads(threads)
+    return Page(
+        "time-to-quality",
+        "Time to quality",
+        f"CPU seconds of training, on one thread, until {JUDGED} samples have a classifier-FID of at most "
+        + " and ".join(f"{TARGET[task]:g} ({task})" for task in OURS)
+        + f"; of digits, every class must have {LEAST:.0%} of the samples. The samples are looked at every {EVERY} "
+        "updates, which does not count. Both settings run in this package's training loop, on the same data: those of "
+        "PyTorch's DCGAN example (width 64, a latent of 100, Adam at 2e-4 with beta1 0.5, batches of 64, no moving "
+        "average) and the recipe's, whose networks are no larger. The recipe's came out of a search: "
+        "`gan_tutorial.experiments.time_to_quality.search`.",
+        ("data", "settings", "seed", "updates", "CPU seconds", "classifier-FID then"),
+        [row(task, name, seed, one) for task, of in found.items() for name, every in of.items()
+         for seed, one in zip(seeds, every, strict=True)],
+        finding(found),
+    )  # fmt: skip
+
+
+def row(task: str, name: str, seed: int, one: Result) -> tuple[object, ...]:
+    """A line of the table."""
+    step, seconds, distance, _ = one.looks[-1]
+    reached = one.reached(TARGET[task])
+    return (task, name, seed, step, f"{seconds:.0f}" + ("" if reached else ", given up"), f"{distance:.2f}")
+
+
+def finding(found: Mapping[str, Mapping[str, list[Result]]]) -> str:
+    """The medians and their ratio."""
+    lines = []
+    for task, of in found.items():
+        plain, ours = (
+            statistics.median(one.reached(TARGET[task]) or float("inf") for one in every) for every in of.values()
+        )
+        lines.append(
+            f"- {task}: median {ours:.0f} CPU seconds against {plain:.0f} with the example's settings: "
+            f"{ours / plain:.2f} of the time."
+        )
+    return "\n".join(lines)
+
+
+# -- the search ------------------------------------------------------------------------------------------------------
+def drawn(task: str, trial: int) -> Recipe:
+    """The settings of a trial, an integer >= 0, drawn from RANGES; trial 0 is the recipe itself."""
+    if task not in OURS:
+        raise unknown("task", task, OURS)
+    require_integer("trial", trial, 0)
+    r = recipe(OURS[task])
+    if trial:
+        rng = np.random.default_rng([trial, list(OURS).index(task)])
+        changes = {name: of[rng.integers(len(of))] for name, of in RANGES.items()}
+        width = changes.pop("model.width") * (1 if task == "mnist" else 2)
+        r = r.with_changes({**changes, "model.g_width": width, "model.d_width": width})
+    return replace(r, name=f"{task}-trial-{trial}")
+
+
+def search(task: str, trials: int, folder: Path, patience: float = 90.0) -> list[tuple[float, int]]:
+    """CPU seconds to the target (infinite if not within `patience`) of each trial with seed 0, the fastest first."""
+    done = [(train(drawn(task, k), 0, TARGET[task], patience, folder), k) for k in range(trials)]
+    return sorted((one.reached(TARGET[task]) or float("inf"), k) for one, k in done)
