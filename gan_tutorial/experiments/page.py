@@ -58,7 +58,9 @@ class Page:
 def machine() -> str:
     """The device, torch's version and the number of threads."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
-    return f"{device}, torch {torch.__version__.split('+')[0]}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    rounded = "" if torch.get_float32_matmul_precision() == "highest" else ", TF32 products"
+    return f"{device}, torch {torch.__version__.split('+')[0]}, {threads} thread{'s' * (threads > 1)}{rounded}"
 
 
 def processor() -> str:

@@ -74,7 +74,15 @@ class Setting:
 
 _ADAM = GANSettings(lr_g=2e-4, lr_d=2e-4, beta1=0.5)
 # VEEGAN's, but for the number of updates: 5 passes over 128,000 stacks take 10,000.
-FULL = Setting(tuple(METHODS), samples=128_000, judged=26_000, batch=64, steps=10_000, width=64, settings=_ADAM)
+FULL = Setting(
+    ("DCGAN", "PacDCGAN2", "RpGAN + R1 + R2"),
+    samples=128_000,
+    judged=26_000,
+    batch=64,
+    steps=10_000,
+    width=64,
+    settings=_ADAM,
+)
 SMALL = Setting(
     tuple(METHODS)[:4],
     samples=25_600,
