@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_tutorial import judges, plots, zoo
-from gan_tutorial.errors import require_integer
+from gan_tutorial import data, judges, plots, zoo
+from gan_tutorial.errors import require, require_integer
+from gan_tutorial.metrics import InceptionV3, inception_network, inception_statistics
 from gan_tutorial.training import Recipe, Trainer
 from gan_tutorial.training.trainer import resolve_device
 from gan_tutorial.zoo.cards import COLUMNS
@@ -21,8 +22,10 @@ from gan_tutorial.zoo.cards import COLUMNS
 ZOO = "zoo:"
 SHOWN = 36  # samples in the report
 NAMES = {"inception": "Inception score", "diversity": "Diversity of features", "authenticity": "Authenticity"}
+RESIZE = "clean: antialiased bicubic to 299 px"  # of what Inception-v3 sees
 TIPS = {
     "fid": "How far the means and spreads of the classifier's features are from those of all training samples.",
+    "inception_fid": "The same with features of Inception-v3, as papers do; compare it only for as many samples.",
     "kid": "The same question, asked with a kernel; without bias, so that a perfect generator has 0 on average.",
     "precision": "The share of samples that lie among real ones.",
     "recall": "The share of real samples that lie among the generated ones.",
@@ -59,7 +62,7 @@ img {{ max-width: 100%; }} pre {{ white-space: pre-wrap; }}
 <tbody>
 {rows}
 </tbody></table>
-<p>{how}</p>
+<p>{how}</p>{inception}
 <h2>Samples</h2>
 {samples}
 </body></html>
@@ -74,6 +77,7 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
     draws: int = judges.DRAWS,
+    inception: str | Path | None = None,
 ) -> dict[str, Any]:
     """Measure a model of the zoo ("zoo:NAME") or the newest checkpoint of a run (its folder).
 
@@ -87,9 +91,13 @@ def evaluate(
         seed: of the samples.
         device: of the generator: "auto", "cpu", "cuda", "mps".
         draws: sets that are drawn again for an interval, 20 or more.
+        inception: a file with the published weights of Inception-v3, or "download": adds the FID of papers, for images
+            only. See :func:`gan_tutorial.metrics.inception_network`. Its features take about half a second an image on
+            a CPU's core, of all training images too.
 
     Returns plain values, ready for JSON: "metrics" maps a name to its value, the ends of its 95 % interval, its value
     on "few" samples only, and its "floor", which as many real samples have that the generator did not learn from.
+    The FID of Inception-v3 has no interval (None): its features are not kept.
 
     Raises InputError for what can't be found, can't be judged, or is out of range.
     """
@@ -100,6 +108,7 @@ def evaluate(
     judge = judges.judge(recipe)
     names = [name for name in judge.names if metrics is None or name in metrics]
     judge.columns(judge.floor(10), metrics or ())  # an unknown name is told before the work begins
+    judging = None if inception is None else _inception(inception, judge).to(resolve_device(device))
     kept, real = judge.draw(network, n, seed), judge.floor(n)
     few = len(real)
     intervals = judge.intervals(kept, names, draws)
@@ -115,6 +124,8 @@ def evaluate(
         }
         for name in names
     }
+    if judging is not None:
+        found["inception_fid"] = _inception_fid(judging, judge, network, n, seed)
     return {
         "source": str(source),
         "model": told,
@@ -125,6 +136,7 @@ def evaluate(
         "few": few,
         "seed": seed,
         "metrics": found,
+        "inception": None if judging is None else _about(judging, judge),
         "device": str(next(network.parameters()).device),
         "torch": torch.__version__.split("+")[0],
         "seconds": round(time.perf_counter() - start, 1),
@@ -137,10 +149,10 @@ def report(found: dict[str, Any], source: str | Path, device: str = "auto") -> s
     judge = judges.judge(recipe)
     samples = judge.samples(network, SHOWN, found["seed"]).cpu()
     row = (
-        '<tr><th scope="row">{name}</th><td class="number">{value:.3f}</td><td class="number">{low:.3f} to {high:.3f}'
+        '<tr><th scope="row">{name}</th><td class="number">{value:.3f}</td><td class="number">{interval}'
         '</td><td class="number">{few:.3f}</td><td class="number">{floor:.3f}</td><td>{tip}</td></tr>'
     )
-    rows = "\n".join(row.format(**of, tip=TIPS[key]) for key, of in found["metrics"].items())
+    rows = "\n".join(row.format(**of, interval=interval(of), tip=TIPS[key]) for key, of in found["metrics"].items())
     title = f"Evaluation of {found['source']}"
     real = "those of the training set" if judge.blueprint.is_text else "those held out"
     return _PAGE.format(
@@ -155,7 +167,64 @@ def report(found: dict[str, Any], source: str | Path, device: str = "auto") -> s
             f"again; they say nothing of that dependence. Measured with torch {found['torch']} on {found['device']} in "
             f"{found['seconds']:.0f} s."
         ),
+        inception=_told(found),
         samples=_shown(samples, judge.blueprint),
+    )
+
+
+def interval(of: dict[str, Any]) -> str:
+    """The interval of a metric that :func:`evaluate` found, in words; a dash where there is none."""
+    return "–" if of["low"] is None else f"{of['low']:.3f} to {of['high']:.3f}"
+
+
+def _inception(where: str | Path, judge: judges.Judge) -> InceptionV3:
+    kind = judge.blueprint.kind
+    require(kind == "image", "inception", str(where), f"no weights for {kind}s: Inception-v3 sees images only")
+    return inception_network(where)
+
+
+def _inception_fid(judging: InceptionV3, judge: judges.Judge, network: nn.Module, n: int, seed: int) -> dict[str, Any]:
+    """The numbers of a metric, see :func:`evaluate`; the samples are drawn once more rather than kept."""
+    images = _real(judge)
+    starts = range(0, len(images), zoo.BATCH)
+    real = inception_statistics(judging, (images[i : i + zoo.BATCH].x for i in starts))
+    held_out = judge.some_held_out(n).x
+    few = len(held_out)
+
+    def drawn(n: int) -> float:
+        return inception_statistics(judging, judge.batches(network, n, seed)).distance(real)
+
+    value = drawn(n)
+    return {
+        "name": "FID (Inception-v3)",
+        "value": value,
+        "low": None,
+        "high": None,
+        "few": value if few == n else drawn(few),
+        "floor": inception_statistics(judging, [held_out]).distance(real),
+    }
+
+
+def _real(judge: judges.Judge) -> data.Dataset:
+    """The training images; of pairs, what is translated into."""
+    return getattr(judge.real, "b", judge.real)
+
+
+def _about(judging: InceptionV3, judge: judges.Judge) -> dict[str, Any]:
+    """What has to stand beside an FID."""
+    known = {"sha256": judging.sha256, "published": judging.published}
+    return {"resize": RESIZE, "real": len(_real(judge)), **known}
+
+
+def _told(found: dict[str, Any]) -> str:
+    """A paragraph on the FID of Inception-v3, if there is one."""
+    about = found["inception"]
+    if about is None:
+        return ""
+    which = "the published ones" if about["published"] else "not the published ones: compare with no published number"
+    return (
+        f"\n<p>FID (Inception-v3): {found['n']:,} samples against all {about['real']:,} training images; resize "
+        f"{about['resize']}; the weights are {which} (SHA-256 {about['sha256']}).</p>"
     )
 
 

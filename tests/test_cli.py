@@ -8,9 +8,11 @@ import wave
 from importlib import metadata
 
 import pytest
+import torch
 from PIL import Image
 
 from gan_tutorial import cli, data, plots
+from gan_tutorial.metrics import inception
 
 SMALL = [
     *("--device", "cpu", "--set", "model.g_width=8", "--set", "model.d_width=8", "--set", "batch_size=16"),
@@ -286,6 +288,28 @@ def test_a_generator_is_evaluated_once_a_folder(run, tmp_path):
     code, _, errors = run("evaluate", "zoo:seqgan-words", "--metrics", "fid")
     assert (code, "metric: 'fid' is not known" in errors, "\n" in errors.strip()) == (2, True, False)
     assert not (tmp_path / "evaluation.json").exists()
+
+
+def test_a_generator_is_evaluated_with_inception(run, tmp_path, monkeypatch):
+    class Small(inception.InceptionV3):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            self.fc = torch.nn.Linear(1, 3)
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.fc(x.mean((1, 2, 3)).unsqueeze(1))
+
+    monkeypatch.setattr(inception, "InceptionV3", Small)
+    torch.save(Small().state_dict(), tmp_path / "w.pth")
+    command = ("evaluate", "zoo:cgan-avatars", "--n", 20, "--metrics", "fid", "--device", "cpu", "--inception", "w.pth")
+    code, output, _ = run(*command)
+    assert code == 0
+    value = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))["metrics"]["inception_fid"]["value"]
+    page = (tmp_path / "evaluation.html").read_text(encoding="utf-8")
+    for place in (output, page):
+        assert "FID (Inception-v3)" in place
+        assert f"{value:.3f}" in place
 
 
 def test_pushing_says_where_it_is_or_what_is_missing(run, monkeypatch):

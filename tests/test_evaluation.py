@@ -1,14 +1,18 @@
 """What `evaluate` finds, and the page that it writes."""
 
+import hashlib
 import json
 import re
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from gan_tutorial import evaluation, judges, zoo
 from gan_tutorial.errors import InputError
 from gan_tutorial.evaluation import evaluate, report
+from gan_tutorial.metrics import Statistics, inception
 from gan_tutorial.training import Trainer, recipe
 
 
@@ -25,6 +29,7 @@ def test_every_number_has_an_interval_and_a_floor(words):
         assert of["few"] == of["value"]  # as many real texts as there are samples
     assert words["metrics"]["bleu"]["name"] == "BLEU-4"
     assert words["metrics"]["novel"]["floor"] == 0
+    assert words["inception"] is None
     assert json.loads(json.dumps(words)) == words
 
 
@@ -68,6 +73,7 @@ def test_the_page_holds_all_numbers_and_samples_and_loads_nothing(source):
         assert of["name"] in page
         assert f"{of['value']:.3f}" in page
     assert ("<pre>" in page) == (source == "zoo:seqgan-words")
+    assert "Inception-v3" not in page  # its weights were not given
     assert not re.search(r"<script|https?://|@import", page)
     assert set(re.findall(r'src="(\w+):', page)) <= {"data"}
 
@@ -98,6 +104,54 @@ def test_memory_holds_one_batch_of_samples(monkeypatch):
     assert found.dtype == torch.float32
 
 
+class Small(inception.InceptionV3):
+    """In the place of Inception-v3, and some thousand times as fast."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(48, 8)
+
+    @torch.no_grad()
+    def forward(self, x):
+        return self.fc(F.adaptive_avg_pool2d(x, 4).flatten(1))
+
+
+def test_the_fid_of_inception_stands_beside_the_others_if_its_weights_are_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(inception, "InceptionV3", Small)
+    path = tmp_path / "weights.pth"
+    small = Small()
+    torch.save(small.state_dict(), path)
+    # 2,100 samples are more than are held out.
+    found = evaluate("zoo:cgan-avatars", n=2100, metrics=["fid"], device="cpu", inception=path)
+    assert found["metrics"].keys() == {"fid", "inception_fid"}
+    assert json.loads(json.dumps(found)) == found
+    of, about = found["metrics"]["inception_fid"], found["inception"]
+    judge = judges.judge(zoo.entry("cgan-avatars").recipe)
+    network = zoo.load("cgan-avatars")
+    real = Statistics.of(small(judge.real[:].x))
+
+    def fid(x):
+        return pytest.approx(Statistics.of(small(x)).distance(real), rel=1e-4)
+
+    assert of["name"] == "FID (Inception-v3)"
+    assert of["value"] == fid(judge.samples(network, 2100, 0))
+    assert of["few"] == fid(judge.samples(network, 2000, 0))
+    assert of["floor"] == fid(judge.held_out[:].x)
+    assert of["floor"] < of["few"]
+    assert (of["low"], of["high"]) == (None, None)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    resize = "clean: antialiased bicubic to 299 px"
+    assert about == {"resize": resize, "real": 10_000, "sha256": digest, "published": False}
+    page = report(found, "zoo:cgan-avatars", "cpu")
+    row = f'FID (Inception-v3)</th><td class="number">{of["value"]:.3f}</td><td class="number">–</td>'
+    assert row in page
+    assert f"2,100 samples against all 10,000 training images; resize {resize}" in page
+    assert f"not the published ones: compare with no published number (SHA-256 {digest})" in page
+    monkeypatch.setattr(inception, "SHA256", digest)
+    about["published"] = True
+    assert "the weights are the published ones (SHA-256" in report(found, "zoo:cgan-avatars", "cpu")
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
@@ -107,6 +161,8 @@ def test_memory_holds_one_batch_of_samples(monkeypatch):
         (("zoo:seqgan-words",), {"metrics": ["fid"]}, "metric: 'fid' is not known"),
         (("nowhere",), {}, "nowhere"),
         (("zoo:seqgan-words",), {"device": "gpu"}, "device: 'gpu' is not known"),
+        (("zoo:seqgan-words",), {"inception": "w.pth"}, "expected no weights for texts: Inception-v3 sees images only"),
+        (("zoo:cgan-avatars",), {"inception": "w.pth"}, "'w.pth' can't be read"),
     ],
 )
 def test_what_can_not_be_measured_is_said_in_one_line(arguments, options, message, tmp_path, monkeypatch):

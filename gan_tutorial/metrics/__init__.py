@@ -21,6 +21,7 @@ from gan_tutorial.metrics.divergence import Divergences, histogram_divergences
 from gan_tutorial.metrics.diversity import feature_diversity, mean_ms_ssim, ms_ssim
 from gan_tutorial.metrics.floor import real_against_real
 from gan_tutorial.metrics.frechet import Statistics, frechet_distance
+from gan_tutorial.metrics.inception import InceptionV3, clean_resize, inception_network, inception_statistics
 from gan_tutorial.metrics.inception_score import inception_score
 from gan_tutorial.metrics.kernel import KID, kid, polynomial_mmd
 from gan_tutorial.metrics.manifold import (
@@ -43,6 +44,7 @@ __all__ = [
     "DensityCoverage",
     "Divergences",
     "DrumClassifier",
+    "InceptionV3",
     "Interval",
     "Manifold",
     "Memorisation",
@@ -57,6 +59,7 @@ __all__ = [
     "class_counts",
     "classifier",
     "classifier_fid",
+    "clean_resize",
     "density_coverage",
     "distinct",
     "drum_classifier",
@@ -65,7 +68,9 @@ __all__ = [
     "for_data",
     "frechet_distance",
     "histogram_divergences",
+    "inception_network",
     "inception_score",
+    "inception_statistics",
     "kid",
     "log_mel",
     "mean_ms_ssim",

@@ -30,10 +30,12 @@ FEATURES = 64
 INPUTS: dict[str, tuple[tuple[int, int], tuple[int, ...]]] = {
     "digits8": ((1, 8), ()),
     "mnist": ((1, 32), (28,)),
+    "printed": ((1, 32), ()),
     "avatars": ((3, 16), (32, 64)),
     "emoji": ((3, 32), (64,)),
 }
-WIDTH = {"digits8": 16, "mnist": 16, "avatars": 16, "emoji": 32}
+PRINTED = "pairs:digits"  # its printed side has a classifier too
+WIDTH = {"digits8": 16, "mnist": 16, "printed": 16, "avatars": 16, "emoji": 32}
 READER = "reader."  # what the names of a Reader's tensors begin with, in the file
 
 
@@ -176,8 +178,8 @@ def names() -> tuple[str, ...]:
 
 @functools.cache
 def classifier(name: str) -> Classifier:
-    """The classifier of the data set `name`: "mnist" and "digits8" know the ten digits, "avatars" what a face wears and
-    all its attributes, "emoji" the group.
+    """The classifier of the data set `name`: "mnist" and "digits8" know the ten digits, "printed" those of the
+    "pairs:digits", "avatars" what a face wears and all its attributes, "emoji" the group.
 
     It is read from the package once. Raises InputError for another name.
     """
@@ -194,6 +196,12 @@ def classifier(name: str) -> Classifier:
     if reader is not None:
         reader.load_state_dict(reading)
     return Classifier(network, reader, real, about)
+
+
+def images(name: str, split: str = "train", **options: Any) -> Dataset:
+    """The images that the classifier `name` is made for: a data set, or its side B. `options` are the data set's."""
+    of: Any = data.load(PRINTED if name == "printed" else name, split, **options)
+    return of.b if name == "printed" else of
 
 
 def for_data(name: str, shape: tuple[int, ...]) -> Classifier | None:
@@ -222,9 +230,7 @@ def fid_floor(name: str, n: int = 256, *, draws: int = 8, seed: int = 0) -> floa
     """
     require_integer("draws", draws, 1)
     judge, generator = classifier(name), torch.Generator().manual_seed(seed)
-    held_out = data.load(name, split="test")
-    assert isinstance(held_out, Dataset)
-    features = judge.features(held_out[:].x)
+    features = judge.features(images(name, "test")[:].x)
     require_integer("n", n, 2, len(features))
     chosen = [torch.randperm(len(features), generator=generator)[:n] for _ in range(draws)]
     return sum(classifier_fid(features[rows], judge.real) for rows in chosen) / draws
