@@ -11,7 +11,7 @@ import math
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -158,31 +158,36 @@ def cache_folder() -> Path:
 
 def fetch(name: str, file: str) -> Path:
     """The path of `file` of the data set `name`, downloaded and checked if need be. InputError if it can't be."""
+    source = SOURCES[name]
+    urls = [mirror + file for mirror in source.mirrors]
+    return retrieve(name, urls, file, source.files[file], f"or use {source.instead!r}, which needs no network")
+
+
+def retrieve(name: str, urls: Sequence[str], file: str, sha256: str, instead: str) -> Path:
+    """The path of `file` in the cache's folder `name`, downloaded from the first of `urls` that has it with this
+    SHA-256, unless it is there. Raises InputError if it can't be; `instead` ends that line."""
     import pooch
     import requests
 
     pooch.get_logger().setLevel("WARNING")
-    source = SOURCES[name]
     folder = cache_folder() / name
     problem = ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / f"{file}.lock"):
-            for mirror in source.mirrors:
-                get = Continued(folder / f"{file}.part", source.files[file])
+            for url in urls:
+                get = Continued(folder / f"{file}.part", sha256)
                 try:
-                    known = f"sha256:{source.files[file]}"
-                    return Path(pooch.retrieve(mirror + file, known, fname=file, path=folder, downloader=get))
+                    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=file, path=folder, downloader=get))
                 except (requests.RequestException, Corrupt) as error:
-                    problem = f"{urlsplit(mirror).hostname}: {_short(error)}"
+                    problem = f"{urlsplit(url).hostname}: {_short(error)}"
     except OSError as error:
         raise InputError(
             f"{name}: can't write to the cache folder {str(folder)!r} ({error.strerror or error}); "
             "set GAN_TUTORIAL_CACHE to one that can be written"
         ) from error
     raise InputError(
-        f"{name}: {file} can't be downloaded ({problem}); try again later, what has arrived is kept, "
-        f"or use {source.instead!r}, which needs no network"
+        f"{name}: {file} can't be downloaded ({problem}); try again later, what has arrived is kept, {instead}"
     )
 
 

@@ -18,14 +18,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan_tutorial.data.download import Continued, Corrupt, cache_folder
+from gan_tutorial.data.download import retrieve
 from gan_tutorial.errors import InputError, require
 from gan_tutorial.metrics.frechet import Statistics
 
@@ -298,20 +296,4 @@ def _counts(key: str) -> bool:
 
 
 def _downloaded() -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
-    problem = ""
-    for url in MIRRORS:
-        try:
-            folder = cache_folder() / "inception"
-            folder.mkdir(parents=True, exist_ok=True)
-            get: Any = Continued(folder / f"{FILE}.part", SHA256)
-            return Path(pooch.retrieve(url, f"sha256:{SHA256}", fname=FILE, path=folder, downloader=get))
-        except (OSError, Corrupt) as error:  # requests' errors are OSErrors
-            known = str(error) if isinstance(error, Corrupt) else type(error).__name__
-            problem = f"{urlsplit(url).hostname}: {known}"
-    raise InputError(
-        f"inception: the weights can't be downloaded ({problem}); fetch {FILE} where there is a network, "
-        "and give its path"
-    )
+    return retrieve("inception", MIRRORS, FILE, SHA256, "or fetch it where there is a network and give its path")
