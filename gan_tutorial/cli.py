@@ -103,7 +103,7 @@ def train(
                 step = metrics["step"]
                 if first and (step % chosen.sample_every == 0 or step == total):
                     samples.mkdir(exist_ok=True)
-                    for ending, content in plots.sample_files(trainer.sample(64), trainer.dataset).items():
+                    for ending, content in plots.sample_files(trainer.sheet(), trainer.dataset).items():
                         write_atomically(samples / f"step-{step:06d}{ending}", content)
                 progress.update(task, completed=step)
                 if first and step % 20 == 0:  # reading a loss waits for the device: seldom

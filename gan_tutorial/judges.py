@@ -1,4 +1,4 @@
-"""How good is a generator, in the numbers of the zoo's cards? A judge for images, one for sounds, one for texts."""
+"""How good is a generator, in the numbers of the zoo's cards? Judges for images, translations, sounds and texts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from gan_tutorial.metrics import (
     authenticity,
     bleu,
     bootstrap,
+    classifier,
     classifier_fid,
     drum_classifier,
     feature_diversity,
@@ -43,6 +44,12 @@ SEED = 0
 SEEDS = (0, 1, 2)  # of sampling
 DRAWS = 20  # for an interval
 ORDERS = {"poems": 2, "words": 4}  # of BLEU: tokens that make a meaning
+# The classifiers of what is translated, A and B; None where there is none.
+READERS: dict[str, tuple[str | None, str]] = {
+    "pairs:digits": ("mnist", "printed"),
+    "pairs:glasses": ("avatars", "avatars"),
+    "pairs:edges": (None, "avatars"),
+}
 
 
 class Measure(NamedTuple):
@@ -160,7 +167,9 @@ class Judge(ABC):
 def judge(recipe: Recipe, n: int | None = None) -> Judge:
     """The judge of what `recipe` makes; `n` samples a seed instead of its own number. Raises InputError if there is
     none for its data."""
-    known: dict[str, type[Judge]] = {"drums": Sounds} | dict.fromkeys(ORDERS, Texts)
+    known: dict[str, type[Judge]] = (
+        {"drums": Sounds} | dict.fromkeys(ORDERS, Texts) | dict.fromkeys(READERS, Translations)
+    )
     return known.get(recipe.data, Images)(recipe, n)
 
 
@@ -272,6 +281,82 @@ class Images(_Classified):
             missing = [value for i, value in enumerate(names) if counts[name, i] < least]
             known[name] = {"values": len(names), "found": len(names) - len(missing), "missing": missing}
         return known
+
+
+class Translations(_Classified):
+    """By the classifier of what it translates into: are the translations like B, and do they mean what they meant?
+
+    Samples are translations of held-out pictures from A to B. What is asked of each picture beside them: that of digits
+    the number stays, of avatars all but what was to change, and that the way back leads to where it began.
+    """
+
+    SAMPLES = 1000
+    SCORE = "fid"
+    classifier: Classifier
+
+    def __init__(self, recipe: Recipe, n: int | None = None) -> None:
+        super().__init__(recipe, n)
+        self.readers = [classifier(name) if name else None for name in READERS[recipe.data]]
+        self.classifier = found = self.readers[1]  # type: ignore[assignment]
+        self.n = min(self.n, len(self.held_out.a))
+        few = min(self.n, len(self.real.b))
+        by_features = self._by_features(self.kept(self.real.b.sample(few, torch.Generator().manual_seed(SEED)).x))
+        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, found.real)])  # type: ignore[union-attr]
+        self.measures = (fid, *by_features)
+
+    def kept(self, x: Tensor) -> Tensor:
+        return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
+
+    def some_held_out(self, n: int | None = None) -> data.Batch:
+        n = min(self.n if n is None else n, len(self.held_out.b))
+        return self.held_out.b.sample(n, torch.Generator().manual_seed(SEED))
+
+    def measure(self, network: nn.Module) -> dict[str, Any]:
+        held_out = self.some_held_out()
+        few = len(held_out.x)
+        found = [self.draw(network, self.n, seed) for seed in SEEDS]
+        as_it_was = self.kept(self.held_out.sources(few, SEEDS[0]).x)
+        return {
+            "classifier": self.classifier.name,
+            "seeds": SEEDS,
+            "reference": len(self.manifold.real),
+            "rows": {
+                "model": row([self.columns(f) for f in found], self.n),
+                "model_few": row([self.columns(f[:few]) for f in found], few),
+                "held_out": row([self.columns(self.kept(held_out.x))], few),
+                "untranslated": row([self.columns(as_it_was)], few),
+            },
+            "directions": {way: self.meaning(network, way) for way in network.directions},  # type: ignore[union-attr]
+        }
+
+    def meaning(self, network: nn.Module, direction: str = "ab") -> dict[str, float]:
+        """What becomes of `n` held-out pictures, in shares from 0 to 1 and in mean distances of a pixel, of 2:
+
+        kept: of the labels (digits), or of what a face wears and looks like but glasses. asked: of the faces that have
+        glasses ("ab") or none ("ba"). cycle: between a picture and what comes back. distance: to the partner.
+        """
+        batch = self.held_out.sources(self.n, SEEDS[0], direction)
+        x = batch.x
+        made = torch.cat([*zoo.translations(network, x, direction)]).cpu().clamp(-1, 1)
+        reader: Any = self.readers[direction == "ab"]
+        found: dict[str, float] = {}
+        if self.recipe.data == "pairs:digits":
+            found["kept"] = (reader.predict(made) == batch.labels).double().mean().item()
+        else:
+            truth = batch.y if self.held_out.paired else x
+            before, after = reader.attributes(truth), reader.attributes(made)
+            others = [name for name in before if not name.startswith("glasses")]
+            found["kept"] = statistics.mean((before[name] == after[name]).double().mean().item() for name in others)
+            if not self.held_out.paired:
+                bare = after["glasses"] == list(reader.attribute_names["glasses"]).index("none")
+                found["asked"] = (bare == (direction == "ba")).double().mean().item()
+        if self.held_out.paired:
+            found["distance"] = (made - batch.y).abs().mean().item()
+        back = direction[::-1]
+        if back in network.directions:  # type: ignore[operator]
+            returned = torch.cat([*zoo.translations(network, made, back)]).cpu()
+            found["cycle"] = (returned - x).abs().mean().item()
+        return found
 
 
 class Sounds(_Classified):

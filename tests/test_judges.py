@@ -9,6 +9,8 @@ from gan_tutorial import data, judges, zoo
 from gan_tutorial.errors import InputError
 from gan_tutorial.training import Recipe, recipe
 
+SMALL_SHOP = recipe("cyclegan-digits", model__g_width=4, model__d_width=4, model__blocks=1)
+
 
 @pytest.fixture(scope="module")
 def images():
@@ -23,6 +25,11 @@ def sounds():
 @pytest.fixture(scope="module")
 def poems():
     return judges.judge(recipe("seqgan-poems"), 100)
+
+
+@pytest.fixture(scope="module")
+def print_shop():
+    return judges.judge(SMALL_SHOP, 60)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +173,79 @@ def test_a_blueprint_is_all_that_a_file_has_to_say():
         assert blueprint.kind == kinds[name]
         assert isinstance(blueprint.recipe, Recipe)
         assert ("vocabulary" in blueprint.to_json()) == blueprint.is_text
+
+
+# -- translations ----------------------------------------------------------------------------------------------------
+class Fixed(torch.nn.Module):
+    """Translates by two given functions."""
+
+    directions = ("ab", "ba")
+    z_dim = num_classes = 0
+
+    def __init__(self, ab, ba=None):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.ways = {"ab": ab, "ba": ba or ab}
+
+    def forward(self, x, direction="ab"):
+        return self.ways[direction](x)
+
+
+def printer(shop):
+    """A perfect translator of the digits that the judge asks about: it knows their labels."""
+    a, b = shop.held_out.a, shop.held_out.b
+    chosen = torch.stack([(b.labels == label).nonzero()[0, 0] for label in range(10)])
+    known = {hash(x.numpy().tobytes()): int(label) for x, label in zip(a[:].x, a.labels, strict=True)}
+    return lambda x: b[chosen[[known.get(hash(one.numpy().tobytes()), 0) for one in x]]].x
+
+
+def test_a_perfect_translation_keeps_every_digit_and_looks_printed(print_shop):
+    assert isinstance(print_shop, judges.Translations)
+    found = print_shop.measure(Fixed(printer(print_shop), lambda x: x))
+    assert found["directions"]["ab"]["kept"] > 0.98
+    assert found["rows"]["held_out"]["fid"]["mean"] < found["rows"]["untranslated"]["fid"]["mean"] / 3
+    nothing = print_shop.measure(Fixed(lambda x: x))
+    assert nothing["rows"]["model"]["fid"]["mean"] == pytest.approx(
+        nothing["rows"]["untranslated"]["fid"]["mean"], rel=0.2
+    )
+    assert nothing["directions"]["ab"]["cycle"] == 0
+    lost = print_shop.meaning(Fixed(lambda x: x.roll(1, 0), lambda x: -x))
+    assert lost["kept"] < 0.5
+    assert lost["cycle"] > 0.3
+
+
+def test_glasses_are_looked_for_where_they_were_asked_for():
+    judge = judges.judge(recipe("cyclegan-glasses", model__g_width=4, model__d_width=4, model__blocks=1), 60)
+    same = Fixed(lambda x: x)
+    for direction in ("ab", "ba"):
+        found = judge.meaning(same, direction)
+        assert found["kept"] == 1
+        assert found["asked"] < 0.05
+    spectacles = Fixed(lambda x: judge.held_out.b[: len(x)].x)
+    assert judge.meaning(spectacles)["asked"] > 0.95
+    assert judge.meaning(spectacles)["kept"] < 0.8
+
+
+def test_pairs_are_compared_with_their_partners():
+    judge = judges.judge(recipe("pix2pix-edges-avatars", model__g_width=4, model__d_width=4), 60)
+    batch = judge.held_out.sources(60, judges.SEEDS[0])
+    known = {hash(x.numpy().tobytes()): y for x, y in zip(batch.x, batch.y, strict=True)}
+    perfect = Fixed(lambda x: torch.stack([known[hash(one.numpy().tobytes())] for one in x]))
+    perfect.directions = ("ab",)
+    found = judge.meaning(perfect)
+    assert found == {"kept": 1.0, "distance": 0.0}
+    assert judge.meaning(Fixed(lambda x: x))["distance"] > 0.3
+
+
+def test_translations_are_drawn_as_samples_are(print_shop):
+    network = print_shop.untrained()
+    assert print_shop.samples(network, 5, 0).shape == (5, 1, 32, 32)
+    x = print_shop.held_out.a[:3].x
+    with pytest.raises(InputError, match="direction: 'up'"):
+        zoo.draw(network, SMALL_SHOP, 2, direction="up")
+    assert torch.equal(torch.cat([*zoo.translations(network, x, "ba")]), network(x, "ba"))
+    dcgan = zoo.load("dcgan-mnist")
+    with pytest.raises(InputError, match="direction: 'ab' is not known; choose one of: none"):
+        zoo.draw(dcgan, zoo.entry("dcgan-mnist").recipe, 2, direction="ab")
+    with pytest.raises(InputError, match="one that translates pictures"):
+        zoo.translate("dcgan-mnist", x)

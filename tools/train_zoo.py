@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_tutorial import models, plots, zoo
+from gan_tutorial import data, models, plots, zoo
 from gan_tutorial.errors import DivergedError, InputError, require, unknown
 from gan_tutorial.judges import Judge, judge, spread
 from gan_tutorial.training import Recipe, Trainer, recipe, recipes
@@ -34,7 +34,7 @@ from gan_tutorial.training.checkpoint import write_atomically
 
 SEED = 0
 COMPARED = 1000  # samples that are made before packing and after
-SHEET = {"image": 64, "sound": 36, "text": 64}
+SHEET = {"image": 64, "translation": 42, "sound": 36, "text": 64}
 LOSSES = ("nll", "reward", "d_loss", "g_loss")
 SAVE_SECONDS = 60.0
 STANDING = (100, 64)  # batches, and samples in each
@@ -131,7 +131,7 @@ def save(trainer: Trainer, file: Path, seconds: float, changes: dict[str, Any]) 
     training = {
         "seed": trainer.seed,
         "changes": changes,
-        "data": len(of),
+        "data": len(of.a) + len(of.b) if blueprint.is_translation else len(of),
         "steps": trainer.step,
         "samples": trainer.step * trainer.recipe.batch_size * getattr(trainer.settings, "n_critic", 1),
         "seconds": seconds,
@@ -142,7 +142,8 @@ def save(trainer: Trainer, file: Path, seconds: float, changes: dict[str, Any]) 
     }
     write_atomically(file, zoo.packed(tensors, blueprint, training=training))
     labels, n = sheet_labels(blueprint)
-    ending, content = sheet(trainer.sample(n, labels=labels), blueprint)
+    samples = trainer.sheet() if blueprint.is_translation else trainer.sample(n, labels=labels)
+    ending, content = sheet(samples, blueprint)
     write_atomically(file.parent / f"{trainer.recipe.name}{ending}", content)
 
 
@@ -242,7 +243,7 @@ def write(entry: zoo.Entry, network: nn.Module) -> None:
     labels, n = sheet_labels(entry.blueprint)
     facts = {**entry.facts, "sheet": {"n": n, "seed": SEED}, "failures": FAILURES.get(entry.name, UNSEEN)}
     entry = zoo.Entry(entry.name, entry.blueprint, rounded(facts))
-    ending, content = sheet(zoo.draw(network, entry.recipe, n, seed=SEED, labels=labels), entry.blueprint)
+    ending, content = sheet(drawn(network, entry, n, labels), entry.blueprint)
     if ending == ".png":
         with Image.open(io.BytesIO(content)) as picture, io.BytesIO() as smaller:
             picture.convert("RGB").save(smaller, "WEBP", lossless=True, method=6)
@@ -251,6 +252,18 @@ def write(entry: zoo.Entry, network: nn.Module) -> None:
     beside = zoo.FOLDER / f"{entry.name}.safetensors"
     write_atomically(beside.with_suffix(".json"), (json.dumps(entry.facts, indent=1) + "\n").encode())
     write_atomically(beside.with_suffix(".md"), entry.card.encode())
+
+
+def drawn(network: nn.Module, entry: zoo.Entry, n: int, labels: Tensor | None) -> Tensor:
+    """What the contact sheet shows."""
+    if not entry.blueprint.is_translation:
+        return zoo.draw(network, entry.recipe, n, seed=SEED, labels=labels)
+    held_out: Any = data.load(entry.recipe.data, "test", **entry.recipe.data_options)
+
+    def translate(x: Tensor, direction: str) -> Tensor:
+        return torch.cat([*zoo.translations(network, x, direction)])
+
+    return held_out.sheet(translate, network.directions, SEED)
 
 
 def rounded(value: Any) -> Any:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gan_tutorial.data import avatars, digits, download, emoji, folder, oracle, sound, sound_folder, text, toy
+from gan_tutorial.data import avatars, digits, download, emoji, folder, oracle, pairs, sound, sound_folder, text, toy
 from gan_tutorial.data.dataset import SPLITS, Batch, Dataset, Stream
 from gan_tutorial.data.toy import Density, from_points
 from gan_tutorial.errors import InputError, unknown
@@ -18,16 +18,21 @@ from gan_tutorial.errors import InputError, unknown
 __all__ = ["Batch", "Dataset", "Density", "Description", "Stream", "describe", "from_points", "load", "names"]
 
 # What a name can begin with that goes on with a path, and the data set that it stands for.
-PATHS = {"folder:": "folder:PATH", "text:": "text:PATH", "audio:": "audio:PATH"}
+PATHS = {
+    "folder:": "folder:PATH",
+    "text:": "text:PATH",
+    "audio:": "audio:PATH",
+    "pairs:folder:": "pairs:folder:A:B",
+}
 
 
 class Description(NamedTuple):
     """What a data set is, known without loading it; `str()` gives one line."""
 
     name: str
-    kind: str  # "points", "images", "text" or "sound"
+    kind: str  # "points", "images", "text", "sound" or "pairs" (of images)
     summary: str
-    samples: int | None  # all splits together; None: without end (points), or told only by the files
+    samples: int | None  # all splits and sides together; None: without end (points), or told only by the files
     shape: tuple[int, ...]  # of one sample, with the default options; () if only the file tells
     classes: int | None  # 0 if unlabelled; None: told only by the files
     download: bool  # whether the first use needs a network
@@ -55,9 +60,13 @@ _LOADERS: dict[str, Callable[..., Dataset | Density]] = {
     "oracle": oracle.oracle,
     "drums": sound.drums,
     "tones": sound.tones,
+    "pairs:digits": pairs.digits,
+    "pairs:glasses": pairs.glasses,
+    "pairs:edges": pairs.edges,
     "folder:PATH": folder.images,
     "text:PATH": text.lines,
     "audio:PATH": sound_folder.sounds,
+    "pairs:folder:A:B": pairs.folders,
     "mnist-full": download.mnist_full,
     "fashion-mnist": download.fashion_mnist,
     "cifar10": download.cifar10,
@@ -84,9 +93,13 @@ _DESCRIPTIONS = {
         Description("oracle", "text", "what an LSTM with random weights writes", None, (20,), 0, False),
         Description("drums", "sound", "six kinds of drum, made of formulas", 3_000, (1, 16_384), 6, False),
         Description("tones", "sound", "chirps and plucked strings", 1_500, (1, 16_384), 3, False),
+        Description("pairs:digits", "pairs", "handwritten and printed digits", 10_000, (1, 32, 32), 10, False),
+        Description("pairs:glasses", "pairs", "avatars without and with glasses", 12_000, (3, 16, 16), 11, False),
+        Description("pairs:edges", "pairs", "avatars' outlines, each with its avatar", 24_000, (3, 32, 32), 4, False),
         Description("folder:PATH", "images", "your own pictures", None, (3, 64, 64), None, False),
         Description("text:PATH", "text", "the lines of your own text file", None, (), 0, False),
         Description("audio:PATH", "sound", "your own WAV and FLAC files", None, (1, 16_384), None, False),
+        Description("pairs:folder:A:B", "pairs", "your own pictures, two folders", None, (3, 64, 64), None, False),
         Description("mnist-full", "images", "all of MNIST's digits", 70_000, (1, 28, 28), 10, True),
         Description("fashion-mnist", "images", "photographs of clothes", 70_000, (1, 28, 28), 10, True),
         Description("cifar10", "images", "small photographs of ten things", 60_000, (3, 32, 32), 10, True),
@@ -95,7 +108,7 @@ _DESCRIPTIONS = {
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `load` knows; the PATH in some stands for your own."""
+    """Every name that `load` knows; PATH, A and B in some stand for your own."""
     return tuple(_LOADERS)
 
 
@@ -110,7 +123,8 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
     Splits are fixed, and stratified by label (a folder's: by file name). A toy is infinite and the same in every split.
     The options depend on the data set: `load("ring-8", std=0.1)`, `load("mnist", size=32)`,
     `load("avatars", label="hair")`, `load("emoji", size=32)`, `load("drums", length=4096)`,
-    `load("folder:photos", size=128)`, `load("text:names.txt", unit="words")`, `load("audio:recordings", rate=16000)`.
+    `load("folder:photos", size=128)`, `load("text:names.txt", unit="words")`, `load("audio:recordings", rate=16000)`,
+    `load("pairs:folder:photos:paintings", size=64)`.
     Raises InputError for an unknown name, split or option, and for a value that an option can't take.
     """
     key = _key(name)
@@ -122,7 +136,8 @@ def load(name: str, split: str = "train", **options: Any) -> Dataset | Density:
         if option not in allowed:
             raise InputError(f"{key}: the option {option!r} is not known; allowed: {', '.join(allowed) or 'none'}")
     if key in PATHS.values():
-        return loader(name.partition(":")[2], split, **options)
+        start = next(start for start, of in PATHS.items() if of == key)
+        return loader(name.removeprefix(start), split, **options)
     return loader(**options) if key in _TOYS else loader(split, **options)
 
 

@@ -22,10 +22,13 @@ Index: TypeAlias = int | slice | Tensor | Sequence[int]
 
 class Batch(NamedTuple):
     """x: float32, images (N, C, H, W) in [-1, 1], sounds (N, 1, L) or vectors (N, D); or int64, tokens (N, L). labels:
-    int64 (N,), None if unlabelled."""
+    int64 (N,), None if unlabelled. Of two domains, see :mod:`gan_tutorial.data.pairs`: x and labels are of the first;
+    y and y_labels, of the same kind, of the second."""
 
     x: Tensor
     labels: Tensor | None
+    y: Tensor | None = None
+    y_labels: Tensor | None = None
 
 
 class Stream(Protocol):

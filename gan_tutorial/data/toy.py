@@ -82,9 +82,9 @@ class DensityStream:
         return self
 
     def __next__(self) -> Batch:
-        x, labels = self._density.sample(self._batch_size, self._generator)
-        mine = None if labels is None else labels[self._mine].to(self._device)
-        return Batch(x[self._mine].to(self._device), mine)
+        drawn = self._density.sample(self._batch_size, self._generator)
+        mine = None if drawn.labels is None else drawn.labels[self._mine].to(self._device)
+        return Batch(drawn.x[self._mine].to(self._device), mine)
 
     def state_dict(self) -> State:
         return {"generator": self._generator.get_state()}

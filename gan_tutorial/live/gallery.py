@@ -199,6 +199,7 @@ class Gallery:
         called = f'"{entry.name}"'
         use = {
             "image": f"Explorer({called})",
+            "translation": f"zoo.sample({called}, 6)",
             "sound": f"zoo.sample({called}, 6)",
             "text": f"zoo.entry({called}).decode(zoo.sample({called}, 8))",
         }

@@ -2,7 +2,8 @@
 
 Every architecture's file has a `build(sample_shape, num_classes=0, **options)` that returns the networks by role,
 "generator" and "discriminator". A generator knows its `z_dim`, `sample_shape` and `num_classes`; a discriminator gives
-one logit a sample. Where there are classes, both take labels as a second argument: class indices or one-hot rows.
+one logit a sample. Where there are classes, both take labels as a second argument: class indices or one-hot rows. Those
+that translate pictures are told apart by their `directions`; they take pictures instead of latents.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from gan_tutorial.errors import require, unknown
-from gan_tutorial.models import biggan, dcgan, mlp, r3gan, seqgan, stylegan2, wavegan
+from gan_tutorial.models import biggan, cyclegan, dcgan, mlp, pix2pix, r3gan, seqgan, stylegan2, wavegan
 
 MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
     "mlp": mlp.build,
@@ -24,6 +25,8 @@ MODELS: dict[str, Callable[..., dict[str, nn.Module]]] = {
     "r3gan": r3gan.build,
     "seqgan": seqgan.build,
     "wavegan": wavegan.build,
+    "cyclegan": cyclegan.build,
+    "pix2pix": pix2pix.build,
 }
 TEXT = "vocabulary"  # the argument of models that write text: how many tokens there are
 

@@ -12,7 +12,15 @@ from typing import Any
 import torch
 
 from gan_tutorial import data, models
-from gan_tutorial.algorithms import ALGORITHMS, BigGANSettings, GANSettings, SeqGANSettings, StyleGAN2Settings
+from gan_tutorial.algorithms import (
+    ALGORITHMS,
+    BigGANSettings,
+    CycleGANSettings,
+    GANSettings,
+    Pix2PixSettings,
+    SeqGANSettings,
+    StyleGAN2Settings,
+)
 from gan_tutorial.augment import KINDS, Augmentation
 from gan_tutorial.errors import InputError, require, require_integer, require_number, unknown
 
@@ -514,6 +522,62 @@ _RECIPES = types.MappingProxyType(
                 settings=replace(_SEQUENCES, mle_steps=1000, lr_d=1e-3),
                 batch_size=64,
                 steps=1000 + 30 + 60,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="cyclegan-digits",
+                summary="handwriting to print and back, without pairs; minutes on a GPU",
+                data="pairs:digits",
+                model="cyclegan",
+                model_options={"g_width": 32, "d_width": 64},
+                algorithm="cyclegan",
+                settings=CycleGANSettings(cycle=5.0, identity=1.0, decay_from=7500, decay_steps=7500),
+                batch_size=32,
+                steps=15_000,
+                ema=0.999,
+                checkpoint_every=2500,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="cyclegan-digits-small",
+                summary="the same at 16 px, two minutes on a CPU",
+                data="pairs:digits",
+                data_options={"size": 16},
+                model="cyclegan",
+                model_options={"g_width": 16, "d_width": 32, "blocks": 3},
+                algorithm="cyclegan",
+                settings=CycleGANSettings(lr_g=1e-3, lr_d=2e-3, cycle=2.0, identity=0.0),
+                batch_size=12,
+                steps=1000,
+                ema=0.99,
+                sample_every=250,
+            ),
+            Recipe(
+                name="cyclegan-glasses",
+                summary="avatars put on glasses, and take them off; minutes on a GPU",
+                data="pairs:glasses",
+                model="cyclegan",
+                model_options={"g_width": 32, "d_width": 64},
+                algorithm="cyclegan",
+                settings=CycleGANSettings(cycle=5.0, identity=2.5, decay_from=7500, decay_steps=7500),
+                batch_size=32,
+                steps=15_000,
+                ema=0.999,
+                checkpoint_every=2500,
+                sample_every=1000,
+            ),
+            Recipe(
+                name="pix2pix-edges-avatars",
+                summary="outlines become avatars, learned from pairs; minutes on a GPU",
+                data="pairs:edges",
+                model="pix2pix",
+                model_options={"g_width": 32, "d_width": 64},
+                algorithm="pix2pix",
+                settings=Pix2PixSettings(decay_from=10_000, decay_steps=10_000),
+                batch_size=32,
+                steps=20_000,
+                ema=0.999,
+                checkpoint_every=2000,
                 sample_every=1000,
             ),
         )

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gan_tutorial import data, models
 from gan_tutorial.algorithms import ALGORITHMS
+from gan_tutorial.data.pairs import Pairs
 from gan_tutorial.errors import CheckpointError, DivergedError, InputError, require, require_integer, unknown
 from gan_tutorial.training import checkpoint
 from gan_tutorial.training.ema import EMA
@@ -109,12 +110,15 @@ class Trainer:
         # Independent seeds from one: the data's order must not depend on how many weights were drawn before.
         of_networks, of_algorithm, of_data, of_layers = (int(s) for s in np.random.SeedSequence(seed).generate_state(4))
         self.dataset = data.load(r.data, **r.data_options) if dataset is None else dataset
+        self._check_domains()
         plain = r.augment == "none" or self.dataset.is_image
         require(plain, "augment", r.augment, f"'none', since {self.dataset.name} holds no images")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(of_networks)
             shape, words = self.dataset.sample_shape, len(getattr(self.dataset, "vocabulary", ()))
             nets = networks or models.build(r.model, shape, self._classes(), words, **r.model_options)
+        fits = self.translates or not hasattr(nets["generator"], "directions")
+        require(fits, "algorithm", r.algorithm, "'cyclegan' or 'pix2pix', since the generator translates pictures")
         layout = torch.channels_last if self.dataset.is_image else torch.preserve_format
         self.networks = {
             role: net.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
@@ -158,6 +162,25 @@ class Trainer:
         classes = getattr(self.dataset, "num_classes", 0)
         require(classes > 0, "conditional", True, f"false, since {self.dataset.name} has no labels")
         return classes
+
+    @property
+    def translates(self) -> bool:
+        """Whether the networks make pictures of pictures; see :meth:`translate`."""
+        return hasattr(ALGORITHMS[self.recipe.algorithm], "translate")
+
+    def _check_domains(self) -> None:
+        """An update rule that translates needs two domains, some of them pictures that belong together."""
+        if not self.translates:
+            return
+        name, paired = self.dataset.name, getattr(self.dataset, "paired", None)
+        require(isinstance(self.dataset, Pairs), "data", name, "two domains, such as 'pairs:digits'")
+        needs = ALGORITHMS[self.recipe.algorithm].paired
+        require(
+            paired or not needs,
+            "data",
+            name,
+            f"pairs that belong together, since {self.recipe.algorithm!r} learns from them",
+        )
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Trainer:
@@ -283,6 +306,8 @@ class Trainer:
     ) -> Tensor:
         """n samples (n, *sample_shape), float32 on the device; training is not touched, nor its randomness.
 
+        Where pictures are translated, they are translations of n pictures of A, drawn from the data by `seed`.
+
         Args:
             n: how many.
             seed: of the latents; the same seed gives the same latents on every device.
@@ -298,13 +323,47 @@ class Trainer:
             given = f"{len(labels)} labels"
             require(self.algorithm.num_classes > 0, "labels", given, "None, since the networks depend on no class")
             require(len(labels) == n, "labels", given, f"one for each of {n} samples")
+        if self.translates:
+            assert isinstance(self.dataset, Pairs)
+            return self.translate(self.dataset.sources(n, seed).x, average=average)
+        rng = torch.Generator().manual_seed(seed)
+        with self._resting(average) as networks:
+            return self.algorithm.sample(networks, n, rng, z, labels)
+
+    @torch.no_grad()
+    def translate(self, x: Tensor, direction: str = "ab", *, average: bool = True) -> Tensor:
+        """Pictures (n, *sample_shape) in [-1, 1] -> their translations, of the same shape, float32 on the device;
+        training is not touched. Only where the recipe's algorithm translates, such as "cyclegan".
+
+        Args:
+            x: pictures of A ("ab"), of B ("ba").
+            direction: "ab" makes B of A, "ba" A of B, where the generator can do that.
+            average: as for :meth:`sample`.
+        """
+        require(self.translates, "algorithm", self.recipe.algorithm, "one that translates, such as 'cyclegan'")
+        wanted = self.dataset.sample_shape
+        require(tuple(x.shape[1:]) == wanted, "x", tuple(x.shape), f"pictures (n, {', '.join(map(str, wanted))})")
+        with self._resting(average) as networks:
+            return self.algorithm.translate(networks, x, direction)
+
+    def sheet(self, *, seed: int = 0, average: bool = True) -> Tensor:
+        """What a run's picture of samples shows, (n, *sample_shape): 64 samples, or what
+        :meth:`gan_tutorial.data.pairs.Pairs.sheet` gives where pictures are translated."""
+        if not self.translates:
+            return self.sample(64, seed=seed, average=average)
+        assert isinstance(self.dataset, Pairs)
+        directions = self.networks["generator"].directions
+        return self.dataset.sheet(lambda x, way: self.translate(x, way, average=average), directions, seed)
+
+    @contextmanager
+    def _resting(self, average: bool) -> Iterator[dict[str, nn.Module]]:
+        """The networks to sample from, in eval mode; their modes come back afterwards."""
         networks = {**self.networks, **({k: e.network for k, e in self.averages.items()} if average else {})}
         modes = {role: net.training for role, net in networks.items()}
-        rng = torch.Generator().manual_seed(seed)
         try:
             for net in networks.values():
                 net.eval()
-            return self.algorithm.sample(networks, n, rng, z, labels)
+            yield networks
         finally:
             for role, net in networks.items():
                 net.train(modes[role])

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from gan_tutorial import models
+from gan_tutorial import data, models
 from gan_tutorial.errors import CheckpointError, require, require_integer, require_number, unknown
 from gan_tutorial.models.biggan import truncated
 from gan_tutorial.training.recipes import Recipe
@@ -115,7 +115,8 @@ def entry(name: str) -> Entry:
 def load(name: str) -> nn.Module:
     """The generator `name`, on the CPU, in eval mode, float32: z (N, z_dim) -> images (N, C, H, W) or sounds (N, 1, L).
 
-    A generator of texts has no z; it has a method `sample`. Where there are classes it takes labels as its second
+    A generator of texts has no z; it has a method `sample`. One that translates takes pictures (N, C, H, W) and a
+    direction, "ab" or "ba". Where there are classes it takes labels as its second
     argument: class indices (N,) or rows (N, K). The data set is not needed. Raises InputError for an unknown name, and
     :class:`~gan_tutorial.errors.CheckpointError` for a file whose SHA-256 is not the recorded one.
     """
@@ -139,7 +140,7 @@ def weights_file(name: str) -> Path:
 
 def sample(name: str, n: int, *, seed: int = 0, **options: Any) -> Tensor:
     """n samples of the model `name`: images (n, C, H, W), sounds (n, 1, L) or texts (n, L); see :func:`batches` for
-    the options labels, psi and temperature."""
+    the options labels, psi, temperature and direction."""
     return draw(load(name), entry(name).recipe, n, seed=seed, **options)
 
 
@@ -158,9 +159,11 @@ def batches(
     labels: Tensor | None = None,
     psi: float | None = None,
     temperature: float | None = None,
+    direction: str | None = None,
 ) -> Iterator[Tensor]:
     """n samples of a generator that `recipe` trained, on its device, at most `BATCH` at a time: images (N, C, H, W) or
-    sounds (N, 1, L), float32, or tokens of texts, int64 (N, L). Its mode is left as it is, and so is torch's global
+    sounds (N, 1, L), float32, or tokens of texts, int64 (N, L). One that translates is given held-out pictures of the
+    recipe's data, which `seed` chooses. Its mode is left as it is, and so is torch's global
     generator. Latents and labels are the same on every device.
 
     Args:
@@ -170,14 +173,19 @@ def batches(
         psi: truncation, for fewer surprises. StyleGAN2: how far styles go from their average, 0 to 1. BigGAN: the
             largest latent, > 0.
         temperature: of texts, > 0: below 1 for fewer surprises.
+        direction: of translations, "ab" (the default) or "ba".
 
-    Raises InputError for a value out of range, and for labels, truncation or temperature where the model has none.
+    Raises InputError for a value out of range, and for labels, truncation, temperature or a direction where the model
+    has none.
     """
     require_integer("n", n, 1)
     require_integer("seed", seed, 0, 2**63 - 1)
     truncates, writes = recipe.model in ("biggan", "stylegan2"), recipe.model == "seqgan"
     require(psi is None or truncates, "psi", psi, f"none: {recipe.name} has no truncation")
     require(temperature is None or writes, "temperature", temperature, f"none: {recipe.name} writes no texts")
+    known = getattr(network, "directions", ())
+    if direction is not None and direction not in known:
+        raise unknown("direction", direction, known or ("none, since it does not translate",))
     classes = int(network.num_classes)  # type: ignore[arg-type]
     require(labels is None or classes > 0, "labels", "some", f"none: {recipe.name} has no classes")
     rng, z_dim = torch.Generator().manual_seed(seed), int(network.z_dim)  # type: ignore[arg-type]
@@ -185,6 +193,11 @@ def batches(
         warmth = 1.0 if temperature is None else temperature
         for rows in torch.arange(n).split(BATCH):
             yield network.sample(len(rows), rng, warmth)  # type: ignore[operator]
+        return
+    if known:
+        held_out: Any = data.load(recipe.data, "test", **recipe.data_options)
+        direction = direction or known[0]
+        yield from translations(network, held_out.sources(n, seed, direction).x, direction)
         return
     options = {}
     if psi is not None and recipe.model == "stylegan2":
@@ -212,6 +225,22 @@ def batches(
             some = network(*(x.to(device) for x in given), **options).float()
             state = torch.random.get_rng_state()
         yield some
+
+
+@torch.no_grad()
+def translations(network: nn.Module, x: Tensor, direction: str = "ab") -> Iterator[Tensor]:
+    """Translations of pictures x (n, C, H, W) in [-1, 1] by `network`, on its device, at most `BATCH` at a time."""
+    device = next(network.parameters()).device
+    for some in x.split(BATCH):
+        yield network(some.to(device), direction).float()
+
+
+def translate(name: str, x: Tensor, direction: str = "ab") -> Tensor:
+    """Pictures (n, C, H, W) in [-1, 1] -> what the model `name` makes of them: "ab" translates from A to B, "ba" back
+    where the model can. Raises InputError for an unknown name or direction, and for a model that does not translate."""
+    domains, network = entry(name).blueprint.domains, load(name)
+    require(bool(domains), "model", name, "one that translates pictures")
+    return torch.cat([*translations(network, x, direction)])
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Blueprint:
         vocabulary: of texts, what each token stands for, the blank first; else empty.
         joiner: of texts, what stands between two tokens.
         sample_rate: of sounds, samples a second; else None.
+        domains: where it translates pictures, what it translates from and to, "A" and "B"; else empty.
     """
 
     recipe: Recipe
@@ -32,18 +33,38 @@ class Blueprint:
     vocabulary: tuple[str, ...] = ()
     joiner: str = ""
     sample_rate: int | None = None
+    domains: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, recipe: Recipe, dataset: Dataset) -> Blueprint:
         """That of a generator which `recipe` trains on `dataset`."""
         classes = tuple(dataset.label_names) if recipe.conditional else ()
-        return cls(recipe, dataset.sample_shape, classes, dataset.vocabulary, dataset.joiner, dataset.sample_rate)
+        domains: tuple[str, ...] = getattr(dataset, "domains", ())
+        return cls(
+            recipe,
+            dataset.sample_shape,
+            classes,
+            dataset.vocabulary,
+            dataset.joiner,
+            dataset.sample_rate,
+            domains,
+        )
 
     @property
     def kind(self) -> str:
-        """ "text", "sound", "image" or "points"."""
-        kinds = {"text": self.is_text, "sound": self.is_sound, "image": self.is_image}
+        """ "text", "sound", "translation", "image" or "points"."""
+        kinds = {
+            "text": self.is_text,
+            "sound": self.is_sound,
+            "translation": self.is_translation,
+            "image": self.is_image,
+        }
         return next((kind for kind, true in kinds.items() if true), "points")
+
+    @property
+    def noun(self) -> str:
+        """What one of its samples is, in a word."""
+        return "image" if self.is_translation else self.kind
 
     @property
     def is_image(self) -> bool:
@@ -56,6 +77,10 @@ class Blueprint:
     @property
     def is_sound(self) -> bool:
         return self.sample_rate is not None
+
+    @property
+    def is_translation(self) -> bool:
+        return bool(self.domains)
 
     def decode(self, tokens: Tensor) -> list[str]:
         """The texts of tokens (n, L), without the blanks at their ends. Raises InputError if it writes none."""
@@ -73,6 +98,8 @@ class Blueprint:
             about |= {"vocabulary": [*self.vocabulary], "joiner": self.joiner}
         if self.is_sound:
             about |= {"sample_rate": self.sample_rate}
+        if self.is_translation:
+            about |= {"domains": [*self.domains]}
         return about
 
     @classmethod
@@ -85,4 +112,5 @@ class Blueprint:
             tuple(about.get("vocabulary", ())),
             str(about.get("joiner", "")),
             about.get("sample_rate"),
+            tuple(about.get("domains", ())),
         )

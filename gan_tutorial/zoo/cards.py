@@ -51,6 +51,25 @@ SOURCES = {
         "The training texts are a selection from SCOWL, copyright 2000-2011 by Kevin Atkinson, whose terms allow use, "
         "copying, modification and distribution of what is made from it, with their notice.",
     ),
+    "pairs:digits": Source(
+        "handwritten digits and printed ones",
+        "CC-BY-SA-3.0",
+        "The handwritten digits are MNIST (Yann LeCun, Corinna Cortes, Christopher Burges), CC BY-SA 3.0 "
+        "(https://creativecommons.org/licenses/by-sa/3.0/); the printed ones are drawn from the fonts that come with "
+        "matplotlib, whose licences allow that (Bitstream Vera and DejaVu, STIX, Computer Modern).",
+    ),
+    "pairs:glasses": Source(
+        "pixel-art faces without glasses and with them",
+        "CC0-1.0",
+        'The training images are of the style "Pixel Art" by DiceBear, CC0 1.0 '
+        "(https://creativecommons.org/publicdomain/zero/1.0/).",
+    ),
+    "pairs:edges": Source(
+        "outlines of pixel-art faces, and the faces",
+        "CC0-1.0",
+        'The training images are of the style "Pixel Art" by DiceBear, CC0 1.0 '
+        "(https://creativecommons.org/publicdomain/zero/1.0/).",
+    ),
     "emoji": Source(
         "emoji",
         "Apache-2.0",
@@ -89,12 +108,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "unseen": "Words held out",
     },
 }
+COLUMNS["translation"] = COLUMNS["image"]
 SETS = {
     "model": "this model",
     "model_few": "this model, as many as are held out",
     "held_out": "real ones, held out",
     "real": "real ones, of the training set",
     "untrained": "the same networks, untrained",
+    "untranslated": "what it translates, as it is",
 }
 NEIGHBOURS = (
     "Classifier-KID (Bińkowski et al. 2018; lower is better) asks the same with a kernel, and is 0 on average for a "
@@ -154,6 +175,11 @@ def _shown(entry: Entry) -> str:
 
 def _sheet(entry: Entry) -> str:
     n, seed = entry.facts["sheet"]["n"], entry.facts["sheet"]["seed"]
+    if entry.blueprint.is_translation:
+        a, b = entry.blueprint.domains
+        rows = f"held-out pictures ({a}), their translations ({b}), and "
+        there = {2: f"these translated back; then the same from {b}", 1: "their true partners; then others"}
+        return _wrapped(f"From above: {rows}{there[len(entry.facts['metrics']['directions'])]}. Seed {seed}.")
     rows = f", a row for each class: {', '.join(entry.class_names)}" if entry.class_names else ""
     sounds = " Each is a waveform, from -1 to 1, over its log-mel spectrogram, from -60 to 0 dB."
     return _wrapped(f"The first {n} samples of seed {seed}{rows}." + sounds * entry.blueprint.is_sound)
@@ -166,13 +192,17 @@ def makes(entry: Entry) -> str:
         return f"texts of {'up to ' * (b.recipe.data != 'poems')}{b.sample_shape[0]} characters"
     if b.is_sound:
         return f"sounds of {b.sample_shape[1] / (b.sample_rate or 1):.2g} s"
-    return f"{' x '.join(map(str, b.sample_shape))} images"
+    what = "translations" if b.is_translation else "images"
+    return f"{' x '.join(map(str, b.sample_shape))} {what}"
 
 
 def _table(entry: Entry) -> str:
     r, of, b = entry.recipe, entry.facts["training"], entry.blueprint
     said = f"{makes(entry)}: {SOURCES[r.data].shows}"
-    if b.is_text:
+    if b.is_translation:
+        ways = len(entry.facts["metrics"]["directions"])
+        said += f", scaled to [-1, 1], from {b.domains[0]} to {b.domains[1]}{' and back' if ways == 2 else ''}"
+    elif b.is_text:
         said += f"; the vocabulary has {len(b.vocabulary) - 1:,} characters and a blank"
     else:
         z_dim = {**models.options(r.model), **r.model_options}["z_dim"]
@@ -184,10 +214,10 @@ def _table(entry: Entry) -> str:
     options = "".join(f", {key}={value}" for key, value in r.data_options.items())
     changes = ", ".join(f"{key}={value}" for key, value in of["changes"].items())
     only = "a CPU only, never on a GPU: " if of["cpu_only"] else ""
-    seen = f", {of['samples']:,} real {b.kind}s seen" if r.algorithm != "seqgan" else ""
+    seen = f", {of['samples']:,} real {b.noun}s seen" if r.algorithm != "seqgan" else ""
     rows = {
         "What it makes": said,
-        "Data": f"the training split of `{r.data}`{options}: {of['data']:,} {b.kind}s",
+        "Data": f"the training split of `{r.data}`{options}: {of['data']:,} {b.noun}s",
         "Recipe": f"`{r.name}`" + (f" with {changes}" if changes else "") + f"; seed {of['seed']}",
         "Trained": f"on {only}{of['device']}; {of['steps']:,} steps of batch {r.batch_size}{seen}, "
         f"{_duration(of['seconds'])}",
@@ -215,7 +245,7 @@ def _packed(entry: Entry) -> str:
     said += f"; {packing['storage']}, which moved the {column} of {how_many(packing)} samples from "
     said += f"{with_spread(packing['before'])} to {with_spread(packing['after'])}"
     if packing.get("largest_change") is not None:
-        value = {"image": "pixel", "sound": "sample of a sound"}[entry.blueprint.kind]
+        value = "sample of a sound" if entry.blueprint.is_sound else "pixel"
         said += f", and no {value} by more than {packing['largest_change']:.3f} of 2"
     if packing.get("changed") is not None:
         said += f", and changed {packing['changed']:.1%} of the texts"
@@ -279,7 +309,12 @@ def _how_texts(entry: Entry) -> str:
     )
 
 
-HOW = {"image": _how_images, "sound": _how_sounds, "text": _how_texts}
+def _how_translations(entry: Entry) -> str:
+    a, b = entry.blueprint.domains
+    return f"Of translations from {a} to {b}, beside real ones ({b}). " + _how_images(entry)
+
+
+HOW = {"image": _how_images, "translation": _how_translations, "sound": _how_sounds, "text": _how_texts}
 
 
 def _found(metrics: Mapping[str, Any]) -> list[str]:
@@ -305,6 +340,15 @@ def _found(metrics: Mapping[str, Any]) -> list[str]:
             f"The classifier finds the label that was asked for in {model:.1%} of the samples, and the true one in "
             f"{real:.1%} of the real ones held out."
         )
+    for way, of in metrics.get("directions", {}).items():
+        what = {
+            "kept": "what was there is read again in {:.1%}",
+            "asked": "what was asked for is there in {:.1%}",
+            "distance": "a pixel is {:.3f} of 2 off the true partner's on average",
+            "cycle": "there and back, a pixel moves by {:.3f} of 2 on average",
+        }
+        names = {"ab": "From A to B", "ba": "From B to A"}
+        said.append(f"{names[way]}: {'; '.join(what[key].format(value) for key, value in of.items())}.")
     if metrics.get("nll"):
         model, untrained = metrics["nll"]["model"], metrics["nll"]["untrained"]
         said.append(

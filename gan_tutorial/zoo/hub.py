@@ -30,7 +30,12 @@ except ImportError:
     ) from None
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-TAGS = {"image": ["gan", "image-generation"], "sound": ["gan", "audio-generation"], "text": ["gan", "text-generation"]}
+TAGS = {
+    "image": ["gan", "image-generation"],
+    "translation": ["gan", "image-to-image"],
+    "sound": ["gan", "audio-generation"],
+    "text": ["gan", "text-generation"],
+}
 # What the network and its library raise; older versions of it use requests, newer ones httpx.
 FAILURES: Any = (OSError, ValueError, *HfHubHTTPError.__bases__)
 

@@ -44,6 +44,8 @@ TINY = {
     "wavegan-drums": recipe(
         "wavegan-drums", **SMALL, data__length=4096, data__rate=8000, data__per_class=60, model__z_dim=8
     ),
+    "cyclegan-digits": recipe("cyclegan-digits", **SMALL, model__blocks=1),
+    "pix2pix-edges-avatars": recipe("pix2pix-edges-avatars", **SMALL),
     "seqgan-words": recipe("seqgan-words", steps=2, batch_size=8, model__hidden=8),
     "seqgan-poems": recipe("seqgan-poems", steps=2, batch_size=8, model__hidden=8, model__embedding=8),
 }
