@@ -297,15 +297,19 @@ class Translations(_Classified):
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
         self.readers = [classifier(name) if name else None for name in READERS[recipe.data]]
-        self.classifier = found = self.readers[1]  # type: ignore[assignment]
+        self.classifier = self.readers[1]  # type: ignore[assignment]
         self.n = min(self.n, len(self.held_out.a))
-        few = min(self.n, len(self.real.b))
-        by_features = self._by_features(self.kept(self.real.b.sample(few, torch.Generator().manual_seed(SEED)).x))
-        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, found.real)])  # type: ignore[union-attr]
-        self.measures = (fid, *by_features)
+        real = self.kept(self.real.b[:].x)
+        of_all = Statistics.of(real)
+        few = torch.randperm(len(real), generator=torch.Generator().manual_seed(SEED))[: self.n]
+        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, of_all)])
+        self.measures = (fid, *self._by_features(real[few]))
 
     def kept(self, x: Tensor) -> Tensor:
         return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
+
+    def labels(self, n: int, seed: int) -> None:
+        return None  # it is given pictures
 
     def some_held_out(self, n: int | None = None) -> data.Batch:
         n = min(self.n if n is None else n, len(self.held_out.b))

@@ -71,6 +71,13 @@ FAILURES = {
     "poem. A whole poem has no sense, no two lines belong together, and lines 2 and 4 rhyme no more often than chance. "
     "It stands on 9,517 poems, and more training would learn them by heart.",
 }
+FAILURES |= {
+    "cyclegan-glasses": "Glasses that it puts on are sometimes paler than real ones, or stand a pixel off. Taking them "
+    "off leaves a shadow around the eyes of a few faces; and where dark glasses hid the eyes, it makes some up. Yet "
+    "the way back often finds the very glasses again, from traces too faint to see.",
+    "pix2pix-edges-avatars": "An outline does not tell colours, so it makes them up, and takes the same few too often: "
+    "brown hair, red hats, green clothes. Fine patterns, such as stripes of a hat, run into each other here and there.",
+}
 UNSEEN = "Nobody has looked at its samples yet."
 
 

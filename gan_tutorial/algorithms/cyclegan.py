@@ -19,6 +19,7 @@ from gan_tutorial import losses
 from gan_tutorial.augment import Augmentation
 from gan_tutorial.data import Batch
 from gan_tutorial.errors import require, require_integer, require_number, unknown
+from gan_tutorial.models.cyclegan import marked
 
 Metrics = dict[str, Tensor]
 Made = dict[str, Tensor]  # translations by the domain they are in, "a" or "b", (N, C, S, S)
@@ -231,6 +232,9 @@ def _laid_out(x: Tensor) -> Tensor:
 class CycleGAN(Translation):
     """Two generators, two discriminators, and one step of what they do.
 
+    Where D was built for classes, it is told what each picture shows, and of a translation what its source shows: then
+    it asks for a printed 4, not for any printed digit. There are still no pairs. G is told nothing.
+
     Networks as :mod:`gan_tutorial.models.cyclegan` has them: G(x, "ab") and G(x, "ba"), D(x, "a") and D(x, "b"). See
     :class:`Translation` for the arguments.
     """
@@ -268,7 +272,10 @@ class CycleGAN(Translation):
                     fake_a, same_a = self.generator(torch.cat([b, a]), "ba").chunk(2)
                 else:
                     fake_b, fake_a = self.generator(a, "ab"), self.generator(b, "ba")
-                logits = [self.discriminator(fake_a, "a"), self.discriminator(fake_b, "b")]
+                logits = [
+                    self.discriminator(self._marked(fake_a, batch.y_labels), "a"),
+                    self.discriminator(self._marked(fake_b, batch.labels), "b"),
+                ]
                 back_a, back_b = self.generator(fake_b, "ba"), self.generator(fake_a, "ab")
             adversarial = sum(self.loss.generator(of[:0].float(), of.float()) for of in logits)
             cycle = F.l1_loss(back_a.float(), a) + F.l1_loss(back_b.float(), b)
@@ -291,10 +298,12 @@ class CycleGAN(Translation):
             with torch.no_grad(), self.autocast():
                 made = {"a": self.generator(b, "ba").float(), "b": self.generator(a, "ab").float()}
         real, fake, loss = [], [], torch.zeros((), device=self.device)
-        for domain, x in (("a", a), ("b", b)):
-            old = self.pools[domain].exchange(made[domain], self.settings.pool, self.rng)
+        for domain, x, own, source in (("a", a, batch.labels, batch.y_labels), ("b", b, batch.y_labels, batch.labels)):
+            new = self._marked(made[domain], source)
+            old = self.pools[domain].exchange(new, self.settings.pool, self.rng)
             with self.autocast():
-                of_real, of_fake = self.discriminator(torch.cat([x, old]), domain).float().chunk(2)
+                both_kinds = torch.cat([self._marked(x, own), old])
+                of_real, of_fake = self.discriminator(both_kinds, domain).float().chunk(2)
             loss = loss + self.loss.discriminator(of_real, of_fake)
             real.append(of_real.detach())
             fake.append(of_fake.detach())
@@ -305,6 +314,9 @@ class CycleGAN(Translation):
             "real_logit": self.seen["real"].mean(),
             "fake_logit": self.seen["fake"].mean(),
         }
+
+    def _marked(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        return marked(x, labels, self.discriminator.num_classes)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         pools = {f"pool.{name}.{key}": t for name, pool in self.pools.items() for key, t in pool.state_dict().items()}

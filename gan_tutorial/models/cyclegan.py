@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_tutorial.errors import require, require_integer, unknown
+from gan_tutorial.models.labels import one_hot
 
 DIRECTIONS = ("ab", "ba")
 SIZES = (16, 32, 64, 128, 256)
@@ -159,20 +160,30 @@ class Translators(nn.Module):
 
 
 class Judges(nn.Module):
-    """Both discriminators: `forward(x, "a")` tells pictures of A from translations into A, "b" those of B."""
+    """Both discriminators: `forward(x, "a")` tells pictures of A from translations into A, "b" those of B.
 
-    num_classes = 0
+    With `num_classes`, a picture comes with so many channels more, see :func:`marked`: what it is to show.
+    """
 
-    def __init__(self, channels: int, width: int, depth: int) -> None:
+    def __init__(self, channels: int, width: int, depth: int, num_classes: int = 0) -> None:
         super().__init__()
-        self.patch = patch(depth)
-        self.a, self.b = (PatchGAN(channels, width, depth) for _ in DIRECTIONS)
+        self.patch, self.num_classes = patch(depth), num_classes
+        self.a, self.b = (PatchGAN(channels + num_classes, width, depth) for _ in DIRECTIONS)
 
     def forward(self, x: Tensor, domain: str = "b") -> Tensor:
         """Raises InputError for an unknown domain."""
         if domain not in ("a", "b"):
             raise unknown("domain", domain, ("a", "b"))
         return self.a(x) if domain == "a" else self.b(x)
+
+
+def marked(x: Tensor, labels: Tensor | None, num_classes: int) -> Tensor:
+    """Pictures (N, C, S, S) with a channel for each class, all 1 for the picture's own and else 0: (N, C + K, S, S).
+    Without classes, the pictures themselves."""
+    if not num_classes:
+        return x
+    planes = one_hot(labels, num_classes)[:, :, None, None]
+    return torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
 
 
 def check_direction(direction: str, known: tuple[str, ...]) -> None:
@@ -190,12 +201,11 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def check_shape(sample_shape: tuple[int, ...], num_classes: int, depth: int | None) -> tuple[int, int, int]:
+def check_shape(sample_shape: tuple[int, ...], depth: int | None) -> tuple[int, int, int]:
     """Channels, side, and the depth of the discriminator; raises InputError for what can't be translated."""
     wanted = f"pictures (channels, S, S) with S in {SIZES}"
     fits = len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]
     require(fits, "sample_shape", tuple(sample_shape), wanted)
-    require(num_classes == 0, "num_classes", num_classes, "0, since a translation has no classes")
     channels, size, _ = sample_shape
     if depth is None:
         depth = depth_for(size)
@@ -223,7 +233,8 @@ def build(
     Below 64 px a picture is halved once, else twice. Raises InputError for an option out of range, and for pictures
     smaller than the patch.
     """
-    channels, size, depth = check_shape(sample_shape, num_classes, depth)
+    require(num_classes == 0 or num_classes > 1, "num_classes", num_classes, "0 for no classes, or at least 2")
+    channels, size, depth = check_shape(sample_shape, depth)
     require_integer("g_width", g_width, 4, 256)
     require_integer("d_width", d_width, 4, 256)
     require_integer("blocks", blocks, 1, 16)
@@ -231,5 +242,5 @@ def build(
     halvings = 1 if math.log2(size) < 6 else 2
     return {
         "generator": Translators((channels, size, size), g_width, blocks, halvings, residual),
-        "discriminator": Judges(channels, d_width, depth),
+        "discriminator": Judges(channels, d_width, depth, num_classes),
     }

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gan_tutorial.errors import require_integer, require_number
+from gan_tutorial.errors import require, require_integer, require_number
 from gan_tutorial.models.cyclegan import PatchGAN, check_direction, check_shape, initialise
 
 
@@ -94,7 +94,8 @@ def build(
 
     Raises InputError for an option out of range, and for pictures smaller than the patch.
     """
-    channels, size, depth = check_shape(sample_shape, num_classes, depth)
+    require(num_classes == 0, "num_classes", num_classes, "0, since pairs need no classes")
+    channels, size, depth = check_shape(sample_shape, depth)
     require_integer("g_width", g_width, 4, 256)
     require_integer("d_width", d_width, 4, 256)
     require_number("dropout", dropout, 0, 1, open_high=True)

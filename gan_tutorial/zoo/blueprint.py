@@ -38,8 +38,9 @@ class Blueprint:
     @classmethod
     def of(cls, recipe: Recipe, dataset: Dataset) -> Blueprint:
         """That of a generator which `recipe` trains on `dataset`."""
-        classes = tuple(dataset.label_names) if recipe.conditional else ()
         domains: tuple[str, ...] = getattr(dataset, "domains", ())
+        # A translator is given pictures; only its discriminator may know classes.
+        classes = tuple(dataset.label_names) if recipe.conditional and not domains else ()
         return cls(
             recipe,
             dataset.sample_shape,

@@ -201,7 +201,7 @@ def _table(entry: Entry) -> str:
     said = f"{makes(entry)}: {SOURCES[r.data].shows}"
     if b.is_translation:
         ways = len(entry.facts["metrics"]["directions"])
-        said += f", scaled to [-1, 1], from {b.domains[0]} to {b.domains[1]}{' and back' if ways == 2 else ''}"
+        said += f"; scaled to [-1, 1]; from {b.domains[0]} to {b.domains[1]}{' and back' if ways == 2 else ''}"
     elif b.is_text:
         said += f"; the vocabulary has {len(b.vocabulary) - 1:,} characters and a blank"
     else:
@@ -311,7 +311,8 @@ def _how_texts(entry: Entry) -> str:
 
 def _how_translations(entry: Entry) -> str:
     a, b = entry.blueprint.domains
-    return f"Of translations from {a} to {b}, beside real ones ({b}). " + _how_images(entry)
+    how = _how_images(entry).replace("all training images", "all training images of the latter")
+    return f"These are translations from {a} to {b}, beside real ones ({b}). {how}"
 
 
 HOW = {"image": _how_images, "translation": _how_translations, "sound": _how_sounds, "text": _how_texts}
@@ -347,8 +348,9 @@ def _found(metrics: Mapping[str, Any]) -> list[str]:
             "distance": "a pixel is {:.3f} of 2 off the true partner's on average",
             "cycle": "there and back, a pixel moves by {:.3f} of 2 on average",
         }
-        names = {"ab": "From A to B", "ba": "From B to A"}
-        said.append(f"{names[way]}: {'; '.join(what[key].format(value) for key, value in of.items())}.")
+        said.append(
+            f"{'There' if way == 'ab' else 'Back'}: {'; '.join(what[key].format(value) for key, value in of.items())}."
+        )
     if metrics.get("nll"):
         model, untrained = metrics["nll"]["model"], metrics["nll"]["untrained"]
         said.append(

@@ -17,7 +17,9 @@ from gan_tutorial.training import Trainer, recipe
 
 TINY = {"data.size": 16, "model.g_width": 4, "model.d_width": 4, "model.blocks": 1, "batch_size": 4}
 DIGITS = recipe("cyclegan-digits").with_changes(
-    TINY | {"checkpoint_every": 10, "log_every": 5, "pool": 6, "ema": 0.9, "decay_from": 5, "decay_steps": 20}
+    TINY
+    | {"conditional": False, "identity": 1.0, "cycle": 5.0, "pool": 6, "ema": 0.9}
+    | {"checkpoint_every": 10, "log_every": 5, "decay_from": 5, "decay_steps": 20}
 )
 
 
@@ -289,8 +291,8 @@ def test_wrong_settings_are_one_clear_line(settings, message):
             "direction: 'a' is not known",
         ),
         (
-            lambda: Trainer(DIGITS.with_changes({"conditional": True}), device="cpu"),
-            "num_classes: 10 is not allowed; expected 0",
+            lambda: Trainer(recipe("pix2pix-edges-avatars", conditional=True), device="cpu"),
+            "num_classes: 4 is not allowed; expected 0, since pairs need no classes",
         ),
     ],
 )
@@ -409,3 +411,24 @@ def test_thirty_steps_shorten_the_way_back(seed):
     trainer = Trainer(DIGITS.with_changes(changes), device="cpu", seed=seed)
     found = [float(metrics["cycle"]) for metrics in trainer.run(30)]
     assert sum(found[-5:]) < 0.6 * sum(found[:5])  # five seeds gave 0.30 to 0.35
+
+
+def test_labels_reach_both_discriminators_and_the_pools():
+    """A D that only looks at the classes' channels: what it is told of a translation is what its source shows."""
+    told = []
+
+    class Notes(nn.Module):
+        num_classes = 3
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, x, domain="b"):
+            told.append((domain, x[:, 1:].mean((2, 3)).argmax(1).tolist()))
+            return self.weight * x[:, :1, :4, :4]
+
+    given = batch(2)._replace(labels=torch.tensor([0, 1]), y_labels=torch.tensor([2, 2]))
+    rule = CycleGAN({"generator": Identity(), "discriminator": Notes()}, CycleGANSettings(pool=0))
+    rule.step(lambda: given)
+    assert told == [("a", [2, 2]), ("b", [0, 1]), ("a", [0, 1, 2, 2]), ("b", [2, 2, 0, 1])]

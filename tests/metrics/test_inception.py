@@ -317,8 +317,8 @@ def test_another_file_is_not_taken(small, server):
 def test_without_a_network_one_line_says_what_to_do(server, monkeypatch):
     monkeypatch.setattr(inception, "MIRRORS", ("http://127.0.0.1:9/",))
     message = (
-        f"inception: {inception.FILE} can't be downloaded (127.0.0.1: no connection, ConnectionError); try again later, what has "
-        "arrived is kept, or fetch it where there is a network and give its path"
+        f"inception: {inception.FILE} can't be downloaded (127.0.0.1: no connection, ConnectionError); try again "
+        "later, what has arrived is kept, or fetch it where there is a network and give its path"
     )
     with pytest.raises(InputError) as caught:
         inception_network("download")

@@ -153,7 +153,7 @@ def test_the_conditional_discriminator_looks_at_both():
         ((3, 20, 20), {}, r"sample_shape: \(3, 20, 20\) is not allowed; expected pictures"),
         ((3, 32, 16), {}, r"sample_shape: \(3, 32, 16\) is not allowed"),
         ((2,), {}, r"sample_shape: \(2,\) is not allowed"),
-        ((3, 16, 16), {"num_classes": 3}, "num_classes: 3 is not allowed; expected 0"),
+        ((3, 16, 16), {"num_classes": 1}, "num_classes: 1 is not allowed; expected 0"),
         ((3, 16, 16), {"g_width": 2}, "g_width: 2 is not allowed"),
         ((3, 16, 16), {"d_width": 512}, "d_width: 512 is not allowed"),
         ((3, 16, 16), {"depth": 0}, "depth: 0 is not allowed"),
@@ -189,3 +189,18 @@ def test_wrong_options_and_directions_are_one_clear_line(call, message):
     with pytest.raises(InputError, match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_a_discriminator_with_classes_sees_what_a_picture_is_to_show():
+    x, labels = pictures(3, 1), torch.tensor([2, 0, 1])
+    marked = cyclegan.marked(x, labels, 3)
+    assert marked.shape == (3, 4, 16, 16)
+    assert torch.equal(marked[:, :1], x)
+    assert torch.equal(marked[:, 1:].mean((2, 3)), torch.eye(3)[labels])
+    assert cyclegan.marked(x, None, 0) is x
+    networks = cyclegan.build((1, 16, 16), num_classes=3, **SMALL)
+    assert (networks["generator"].num_classes, networks["discriminator"].num_classes) == (0, 3)
+    other = cyclegan.marked(x, labels.flip(0), 3)
+    assert not torch.equal(networks["discriminator"](marked, "a"), networks["discriminator"](other, "a"))
+    with pytest.raises(InputError, match="labels"):
+        cyclegan.marked(x, None, 3)

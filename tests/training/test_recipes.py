@@ -30,7 +30,9 @@ def test_every_recipe_trains_and_survives_json(name):
     trainer = Trainer(r.with_changes(small | FEW.get(r.data, {})), device="cpu")
     *_, metrics = trainer.run(3)  # SeqGAN: one of each phase
     assert metrics["step"] == 3
-    assert trainer.algorithm.num_classes == (trainer.dataset.num_classes if r.conditional else 0)
+    of_d = trainer.networks["discriminator"].num_classes  # a translator is given no class, only its D
+    assert of_d == (trainer.dataset.num_classes if r.conditional else 0)
+    assert trainer.algorithm.num_classes == (0 if trainer.translates else of_d)
     assert ("augment_p" in metrics) == (r.augment == "ada")
     assert trainer.sample(2).shape == (2, *trainer.dataset.sample_shape)
 
