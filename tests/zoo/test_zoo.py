@@ -96,7 +96,40 @@ def test_all_are_small_together():
     assert {name: zoo.entry(name).bytes for name in NAMES} == sizes
 
 
-@pytest.mark.parametrize("name", NAMES)
+TRANSLATORS = [name for name in NAMES if zoo.entry(name).blueprint.is_translation]
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_translators_need_pictures_and_no_data(name, monkeypatch):
+    monkeypatch.setattr(data, "load", None)
+    entry, network = zoo.entry(name), zoo.load(name)
+    assert network.sample_shape == entry.sample_shape
+    x = torch.rand(3, *entry.sample_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for direction in network.directions:
+        made = zoo.translate(name, x, direction)
+        assert (made.shape, made.dtype) == (x.shape, torch.float32)
+        assert made.abs().max() <= 1
+        assert torch.equal(made, network(x, direction))
+    with pytest.raises(InputError, match="direction: 'up'"):
+        zoo.translate(name, x, "up")
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_translators_do_what_the_card_says(name):
+    entry, network = zoo.entry(name), zoo.load(name)
+    judge = judges.judge(entry.recipe, 300)
+    for direction, said in entry.facts["metrics"]["directions"].items():
+        found = judge.meaning(network, direction)
+        assert found.keys() == said.keys()
+        for key, value in found.items():
+            assert value == pytest.approx(said[key], abs=0.06), (direction, key)
+        if entry.recipe.data == "pairs:digits":
+            assert said["kept"] >= 0.85
+        if "asked" in said:
+            assert said["asked"] >= 0.85
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in TRANSLATORS])
 def test_loads_for_use_without_the_data(name, monkeypatch):
     monkeypatch.setattr(data, "load", None)
     entry, network = zoo.entry(name), zoo.load(name)
@@ -137,7 +170,7 @@ def test_the_card_says_what_the_facts_say(name):
         return
     with Image.open(entry.sheet) as sheet:
         if entry.blueprint.is_image:
-            rows = len(entry.class_names) or 8
+            rows = 6 if entry.blueprint.is_translation else len(entry.class_names) or 8
             assert sheet.size[1] % rows == 2  # a gap of 2 px around each image
 
 
@@ -157,7 +190,8 @@ def test_samples_are_as_good_as_the_card_says(name):
         # Fewer samples have a larger distance: here up to 2 (see fid_floor) where fewer are taken than the card takes.
         assert found < said[score]["mean"] + 8 * said[score]["std"] + (0.3 if n == said["n"] else 2)
         # Networks of sounds that were never trained whisper, and silence is not far from a sound that fades.
-        assert said[score]["mean"] < rows["untrained"][score]["mean"] / (1 if entry.blueprint.is_sound else 2)
+        worst = rows["untranslated" if name in TRANSLATORS else "untrained"][score]["mean"]
+        assert said[score]["mean"] < worst / (1 if entry.blueprint.is_sound else 2)
     change = abs(packing["before"]["mean"] - packing["after"]["mean"])
     assert change <= max(0.01 * packing["before"]["mean"], 0.01)
 
