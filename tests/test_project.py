@@ -171,3 +171,15 @@ def test_every_test_that_a_page_of_the_book_cites_exists():
             source = (ROOT / path).read_text(encoding="utf-8")
             assert (name if path.endswith(".mjs") else f"def {name}(") in source, f"{path}::{name}"
     assert len(cited) > 20
+
+
+def test_every_file_of_the_package_is_installed_with_it():
+    """Notebooks in Colab run an installed package: a file that no pattern names would be missing there."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][
+        "gan_tutorial"
+    ]
+    package = ROOT / "gan_tutorial"
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    named = {path for pattern in patterns for path in package.glob(pattern)}
+    assert len(files) > 100
+    assert not [str(path) for path in files if path.suffix != ".py" and path not in named]
