@@ -162,10 +162,10 @@ def report(found: dict[str, Any], source: str | Path, device: str = "auto") -> s
         few=found["few"],
         rows=rows,
         how=html.escape(
-            f"Floor: what {found['few']:,} real {judge.blueprint.noun}s get, {real}. Compare it with the column of as many "
-            "generated ones, since most metrics depend on how many there are. Intervals: the spread over sets drawn "
-            f"again; they say nothing of that dependence. Measured with torch {found['torch']} on {found['device']} in "
-            f"{found['seconds']:.0f} s."
+            f"Floor: what {found['few']:,} real {judge.blueprint.noun}s get, {real}. Compare it with the column of as "
+            "many generated ones, since most metrics depend on how many there are. Intervals: the spread over sets "
+            f"drawn again; they say nothing of that dependence. Measured with torch {found['torch']} on "
+            f"{found['device']} in {found['seconds']:.0f} s."
         ),
         inception=_told(found),
         samples=_shown(samples, judge.blueprint),

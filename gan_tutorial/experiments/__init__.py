@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from gan_tutorial.errors import unknown
 from gan_tutorial.experiments import (
+    augmentation,
+    cycle_term,
     digit_classes,
     lab_diagnosis,
     pacgan_tables,
@@ -14,11 +16,17 @@ from gan_tutorial.experiments import (
     ring_starved,
     seqgan_oracle,
     seqgan_texts,
+    stability_cures,
+    stacked_mnist,
+    tabular,
+    time_to_quality,
     truncation,
 )
 from gan_tutorial.experiments.page import Page
 
 EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
+    "augmentation": augmentation.run,
+    "cycle-term": cycle_term.run,
     "digit-classes": digit_classes.run,
     "lab-diagnosis": lab_diagnosis.run,
     "pacgan-2d-small": pacgan_tables.run_small,
@@ -27,7 +35,12 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "ring-starved": ring_starved.run,
     "seqgan-oracle": seqgan_oracle.run,
     "seqgan-oracle-draws": seqgan_oracle.run_draws,
+    "seqgan-oracle-full": seqgan_oracle.run_full,
     "seqgan-poems": seqgan_texts.poems,
+    "stability-cures": stability_cures.run,
+    "stacked-mnist": stacked_mnist.run,
+    "tabular": tabular.run,
+    "time-to-quality": time_to_quality.run,
     "truncation": truncation.run,
 }
 

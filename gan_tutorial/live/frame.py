@@ -155,6 +155,8 @@ class Look:
         real: Any = trainer.dataset
         shown = real.is_image or tuple(real.sample_shape) == (2,)
         require(shown, "data", real.name, "points or images; TextLab and SoundLab show texts and sounds")
+        made = not trainer.translates
+        require(made, "algorithm", trainer.recipe.algorithm, "one that makes images of latents, not of other images")
         plain = trainer.algorithm.num_classes == 0
         require(plain, "conditional", True, "false: the lab shows networks that depend on no class")
         self.trainer, self.data = trainer, real

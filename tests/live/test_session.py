@@ -348,6 +348,8 @@ def test_what_can_not_be_drawn_is_refused():
     waves = Dataset.from_tensor(torch.zeros(300, 7))
     with pytest.raises(InputError, match="points or images"):
         Session("ring-mlp", dataset=waves)
+    with pytest.raises(InputError, match="algorithm: 'cyclegan' is not allowed; expected one that makes images of lat"):
+        Session(recipe("cyclegan-digits", model__g_width=4, model__d_width=4, model__blocks=1))
 
 
 @pytest.mark.parametrize("threads", [0, 1.5, None])
