@@ -22,13 +22,13 @@ from gan_tutorial.data.digits import DIGITS, mnist
 from gan_tutorial.data.folder import SUFFIXES, images, is_test, listed
 from gan_tutorial.errors import InputError, require
 
-# Of matplotlib's fonts, those that have digits of the usual form.
+# Of the fonts that every matplotlib since 3.8 has, those with digits of the usual form.
 FONTS = (
     *(f"DejaVuSans{style}.ttf" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
     *(f"DejaVuSansMono{style}.ttf" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
     *(f"DejaVuSerif{style}.ttf" for style in ("", "-Bold", "-Italic", "-BoldItalic")),
     *(f"STIXGeneral{style}.ttf" for style in ("", "Bol", "Italic", "BolIta")),
-    *(f"cm{style}10.ttf" for style in ("r", "b", "ss", "tt", "ti")),
+    *(f"cm{style}10.ttf" for style in ("r", "b", "ss", "tt")),
 )
 PRINTED = 5000  # digits, as many as mnist has written ones
 FINE = 4  # a digit is drawn so many times larger, and then averaged down: it may move by a quarter of a pixel
@@ -174,7 +174,7 @@ def digits(split: str, *, size: int = 32) -> Pairs:
     """A: 5,000 digits written by hand, `mnist`. B: 5,000 printed ones, drawn from the fonts that come with matplotlib.
     Unpaired; 1 x 32 x 32, white on black; one in five is in "test". Both have labels "0" to "9".
 
-    `size=16` halves both. B's attribute "font" tells which of the 21 fonts a digit is of. A printed digit is 17 to 21
+    `size=16` halves both. B's attribute "font" tells which of the 20 fonts a digit is of. A printed digit is 17 to 21
     pixels high and lies up to 2 pixels off the middle. What is drawn depends on the version of FreeType, slightly.
     """
     require(size in (16, 32), "size", size, "16 or 32")
