@@ -137,7 +137,7 @@ def test_both_sizes_are_recipes(monkeypatch, tmp_path):
     seqgan_oracle.run_full([1], tmp_path)
     assert [(r.name, *rest) for r, *rest in seen] == [
         ("seqgan-oracle-small", [0], "seqgan-oracle"),
-        ("seqgan-oracle", [1], "seqgan-oracle-full", tmp_path),
+        ("seqgan-oracle", [1], "seqgan-oracle-full", tmp_path, ("random", "MLE", "SeqGAN")),
     ]
 
 
