@@ -94,6 +94,10 @@ def test_lab_diagnosis_knows_a_run_that_ended_in_nan(monkeypatch, told):
     assert found.notice > 0 if told else math.isnan(found.notice)
 
 
+# Pages with fewer lines than five, and why.
+FEWER = {"stacked-mnist": "a line a method, with three seeds: as many as the time on a GPU allowed"}
+
+
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_every_experiment_has_its_committed_page(name):
     from pathlib import Path
@@ -101,7 +105,7 @@ def test_every_experiment_has_its_committed_page(name):
     text = (Path(__file__).parents[2] / "book" / "experiments" / f"{name}.md").read_text()
     assert f"`gan-tutorial reproduce {name}`" in text
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(lines) >= 1 + 4  # a head, and a line for each seed or method
+    assert len(lines) >= 1 + (4 if name in FEWER else 5)  # a head and five seeds
 
 
 def test_command_writes_page_and_picture(monkeypatch, tmp_path, capsys):
