@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gan_tutorial import data, models
 from gan_tutorial.data import Batch
@@ -31,7 +32,12 @@ def trainer(
         seeds: at least one. A seed's first weights and its data depend on it alone; the latents are drawn for all.
         points: how many points of the density a seed trains on.
         device, out, resume: as for :class:`~gan_tutorial.training.Trainer`.
+
+    Raises InputError for `top_k` below 1, as one seed's fakes would compete with another's, and for layers that
+    :class:`Stack` does not know.
     """
+    top_k = getattr(recipe.settings, "top_k", 1.0)
+    require(top_k == 1, "top_k", top_k, "1; train each seed by itself")
     density: Any = data.load(recipe.data, **recipe.data_options)
     shape, built = tuple(density.sample_shape), []
     with torch.random.fork_rng(devices=[]):
@@ -48,7 +54,8 @@ class Stack(nn.Module):
     """Networks of :mod:`gan_tutorial.models.mlp`, all alike, side by side: (K N, ...) -> (K N, ...), one network's rows
     after the other's. With a `pack`, logits are (K N / pack,).
 
-    Raises InputError for layers other than linear ones, maxout, ReLU and BatchNorm.
+    Raises InputError for layers other than linear ones, maxout, ReLU and BatchNorm, and for weights that are
+    parametrized (spectral norm).
     """
 
     mixes_samples = True  # a joint pass would mix up whose rows are whose
@@ -68,6 +75,8 @@ class Stack(nn.Module):
 
 def _beside(layers: Sequence[nn.Module]) -> nn.Module:
     first = layers[0]
+    plain = not any(parametrize.is_parametrized(module) for module in first.modules())
+    require(plain, "layers", "weights under spectral norm", "plain weights; train each seed by itself")
     if isinstance(first, nn.Linear):
         return _Linear(layers)
     if isinstance(first, Maxout):
