@@ -223,11 +223,38 @@ class _Classified(Judge):
         return {key: (self.classifier.classify(f) == y).float().mean().item() for key, (f, y) in pairs.items()}
 
 
-class Images(_Classified):
-    """By the classifier of the data set."""
+class _Pictures(_Classified):
+    """What images and translations have in common: their classifier's features, and the distance from real ones."""
 
     SCORE = "fid"
     classifier: Classifier
+
+    def _by_distance(self, real: Statistics, features: Tensor) -> tuple[Measure, ...]:
+        """The distance of features (N, 64) from `real` ones; and `_by_features`."""
+        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, real)])
+        return (fid, *self._by_features(features))
+
+    def kept(self, x: Tensor) -> Tensor:
+        return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
+
+    def _report(self, found: Sequence[Tensor], real: Tensor, **other: Tensor) -> dict[str, Any]:
+        """A card's first lines, from the features of samples, of held-out pictures and of others with a name."""
+        few = len(real)
+        return {
+            "classifier": self.classifier.name,
+            "seeds": SEEDS,
+            "reference": len(self.manifold.real),
+            "rows": {
+                "model": row([self.columns(f) for f in found], self.n),
+                "model_few": row([self.columns(f[:few]) for f in found], few),
+                "held_out": row([self.columns(real)], few),
+                **{name: row([self.columns(features)], few) for name, features in other.items()},
+            },
+        }
+
+
+class Images(_Pictures):
+    """By the classifier of the data set."""
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
@@ -236,12 +263,8 @@ class Images(_Classified):
         assert found is not None
         self.classifier = found
         few = min(self.n, len(self.real))
-        by_features = self._by_features(self.kept(self.real.sample(few, torch.Generator().manual_seed(SEED)).x))
-        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, found.real)])
-        self.measures = (fid, *by_features)
-
-    def kept(self, x: Tensor) -> Tensor:
-        return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
+        real = self.kept(self.real.sample(few, torch.Generator().manual_seed(SEED)).x)
+        self.measures = self._by_distance(found.real, real)
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
         held_out = self.some_held_out()
@@ -259,15 +282,7 @@ class Images(_Classified):
         least = -(-self.n * len(SEEDS) // 1000)  # one mistake of the classifier does not make a value present
         named = self.recipe.conditional and tuple(self.real.label_names) == self.classifier.class_names
         return {
-            "classifier": self.classifier.name,
-            "seeds": SEEDS,
-            "reference": len(self.manifold.real),
-            "rows": {
-                "model": row([self.columns(f) for f in found], self.n),
-                "model_few": row([self.columns(f[:few]) for f in found], few),
-                "held_out": row([self.columns(real)], few),
-                "untrained": row([self.columns(untrained)], few),
-            },
+            **self._report(found, real, untrained=untrained),
             "classes": self._shares(torch.cat(found)),
             "least": least,
             "attributes": self.values(counts, least),
@@ -283,7 +298,7 @@ class Images(_Classified):
         return known
 
 
-class Translations(_Classified):
+class Translations(_Pictures):
     """By the classifier of what it translates into: are the translations like B, and do they mean what they meant?
 
     Samples are translations of held-out pictures from A to B. What is asked of each picture beside them: that of digits
@@ -291,8 +306,6 @@ class Translations(_Classified):
     """
 
     SAMPLES = 1000
-    SCORE = "fid"
-    classifier: Classifier
 
     def __init__(self, recipe: Recipe, n: int | None = None) -> None:
         super().__init__(recipe, n)
@@ -300,13 +313,8 @@ class Translations(_Classified):
         self.classifier = self.readers[1]  # type: ignore[assignment]
         self.n = min(self.n, len(self.held_out.a))
         real = self.kept(self.real.b[:].x)
-        of_all = Statistics.of(real)
         few = torch.randperm(len(real), generator=torch.Generator().manual_seed(SEED))[: self.n]
-        fid = Measure(("fid",), lambda kept: [classifier_fid(kept, of_all)])
-        self.measures = (fid, *self._by_features(real[few]))
-
-    def kept(self, x: Tensor) -> Tensor:
-        return torch.cat([self.classifier.features(part) for part in x.split(zoo.BATCH)])
+        self.measures = self._by_distance(Statistics.of(real), real[few])
 
     def labels(self, n: int, seed: int) -> None:
         return None  # it is given pictures
@@ -316,20 +324,11 @@ class Translations(_Classified):
         return self.held_out.b.sample(n, torch.Generator().manual_seed(SEED))
 
     def measure(self, network: nn.Module) -> dict[str, Any]:
-        held_out = self.some_held_out()
-        few = len(held_out.x)
+        real = self.kept(self.some_held_out().x)
         found = [self.draw(network, self.n, seed) for seed in SEEDS]
-        as_it_was = self.kept(self.held_out.sources(few, SEEDS[0]).x)
+        as_it_was = self.kept(self.held_out.sources(len(real), SEEDS[0]).x)
         return {
-            "classifier": self.classifier.name,
-            "seeds": SEEDS,
-            "reference": len(self.manifold.real),
-            "rows": {
-                "model": row([self.columns(f) for f in found], self.n),
-                "model_few": row([self.columns(f[:few]) for f in found], few),
-                "held_out": row([self.columns(self.kept(held_out.x))], few),
-                "untranslated": row([self.columns(as_it_was)], few),
-            },
+            **self._report(found, real, untranslated=as_it_was),
             "directions": {way: self.meaning(network, way) for way in network.directions},  # type: ignore[union-attr]
         }
 

@@ -214,6 +214,13 @@ def test_a_perfect_translation_keeps_every_digit_and_looks_printed(print_shop):
     assert lost["cycle"] > 0.3
 
 
+def test_small_digits_are_judged_too():
+    judge = judges.judge(recipe("cyclegan-digits-small", model__g_width=4, model__d_width=4, model__blocks=1), 60)
+    perfect = judge.meaning(Fixed(printer(judge), lambda x: x))
+    assert perfect["kept"] > 0.98
+    assert judge.meaning(Fixed(lambda x: x.roll(1, 0)))["kept"] < 0.5
+
+
 def test_glasses_are_looked_for_where_they_were_asked_for():
     judge = judges.judge(recipe("cyclegan-glasses", model__g_width=4, model__d_width=4, model__blocks=1), 60)
     same = Fixed(lambda x: x)

@@ -7,7 +7,6 @@ import statistics
 from typing import Any, NamedTuple
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from gan_tutorial import data, training
 from gan_tutorial.experiments.page import Page
@@ -94,7 +93,7 @@ def measured(trainer: Trainer, seed: int = 0, n: int | None = None) -> Found:
         read(other, "a", printed.labels),
         read(back, "a", written.labels),
         ((back - written.x).abs().mean() + (again - printed.x).abs().mean()).item() / 2,
-        classifier_fid(reader.features(enlarged(there)), reader.real),
+        classifier_fid(reader.features(there), reader.real),
     )
 
 
@@ -104,19 +103,14 @@ def untranslated(trainer: Trainer, seed: int = 0, n: int | None = None) -> tuple
     held_out = _held_out(trainer)
     written, printed = (held_out.sources(n or SAMPLES, seed, way) for way in ("ab", "ba"))
     reader = classifier(READERS["b"])
-    distance = classifier_fid(reader.features(enlarged(written.x)), reader.real)
+    distance = classifier_fid(reader.features(written.x), reader.real)
     return read(written.x, "b", written.labels), read(printed.x, "a", printed.labels), distance
 
 
 def read(x: Tensor, domain: str, labels: Any) -> float:
     """The share of pictures (N, 1, 16, 16) that the reader of `domain`, "a" or "b", reads as their labels say."""
     reader: Classifier = classifier(READERS[domain])
-    return (reader.predict(enlarged(x)) == labels).double().mean().item()
-
-
-def enlarged(x: Tensor) -> Tensor:
-    """Pictures (N, 1, 16, 16) in [-1, 1] at the 32 pixels that the readers know."""
-    return F.interpolate(x, scale_factor=2, mode="bicubic").clamp(-1, 1)
+    return (reader.predict(x) == labels).double().mean().item()
 
 
 def finding(found: dict[float, list[Found]], seeds: int) -> str:

@@ -29,8 +29,8 @@ FEATURES = 64
 # Data set -> (channels, side) that its network sees, and the other sides that can be brought there.
 INPUTS: dict[str, tuple[tuple[int, int], tuple[int, ...]]] = {
     "digits8": ((1, 8), ()),
-    "mnist": ((1, 32), (28,)),
-    "printed": ((1, 32), ()),
+    "mnist": ((1, 32), (16, 28)),
+    "printed": ((1, 32), (16,)),
     "avatars": ((3, 16), (32, 64)),
     "emoji": ((3, 32), (64,)),
 }
@@ -116,7 +116,8 @@ class Classifier:
         """Features (N, 64) of images, on their device. Real ones have a variance of 1 on average over the features.
 
         MNIST's digits may be 28 px, which get a black border of 2, or 32 px; avatars 16, 32 or 64 px, emoji 32 or 64.
-        Raises InputError for another shape.
+        Written and printed digits of 16 px are enlarged: of those held out as many are read right, but for 0.6 %, and
+        their `classifier_fid` is 2.4 instead of 0.2. Raises InputError for another shape.
         """
         return self._network.to(x.device).features(self._seen(x))
 
@@ -164,7 +165,9 @@ class Classifier:
         allowed = " or ".join(map(str, _shapes(self.name)))
         require(shape[1:] in _shapes(self.name) and len(x) > 0, "x", shape, f"N >= 1 images of shape {allowed}")
         side = INPUTS[self.name][0][1]
-        if shape[2] < side:
+        if 2 * shape[2] == side:
+            x = F.interpolate(x, scale_factor=2, mode="bicubic").clamp(-1, 1)
+        elif shape[2] < side:
             x = F.pad(x, [(side - shape[2]) // 2] * 4, value=-1.0)
         elif shape[2] > side:
             x = F.avg_pool2d(x, shape[2] // side)  # exact where pixels are repeated, as in real avatars

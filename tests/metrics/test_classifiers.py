@@ -100,8 +100,19 @@ def test_one_image_does_not_depend_on_the_others():
     assert torch.allclose(classifier("mnist").features(x)[3:4], classifier("mnist").features(x[3:4]), atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "side"), [("mnist", "a"), ("printed", "b")])
+def test_small_digits_are_read_nearly_as_well_and_lie_a_little_apart(name, side):
+    small, large = (getattr(data.load("pairs:digits", "test", size=size), side)[:] for size in (16, 32))
+    judge = classifier(name)
+    right = [(judge.predict(of.x) == of.labels).double().mean().item() for of in (small, large)]
+    assert right[0] > right[1] - 0.01
+    distances = [classifier_fid(judge.features(of.x), judge.real) for of in (small, large)]
+    assert distances[1] < 0.3 < 2 < distances[0] < 3
+
+
 def test_for_data():
     assert for_data("mnist", (1, 32, 32)) is classifier("mnist") is for_data("mnist", (1, 28, 28))
+    assert for_data("mnist", (1, 16, 16)) is classifier("mnist")
     assert for_data("digits8", (1, 8, 8)) is classifier("digits8")
     assert for_data("avatars", (3, 16, 16)) is classifier("avatars")
     assert for_data("emoji", (3, 64, 64)) is classifier("emoji") is for_data("emoji", (3, 32, 32))
@@ -200,7 +211,7 @@ def test_real_avatars_cover_every_value_and_a_part_of_them_does_not():
     ("call", "message"),
     [
         (lambda: classifier("minst"), "did you mean 'mnist'"),
-        (lambda: classifier("mnist").features(torch.zeros(2, 3, 32, 32)), r"expected N >= 1 images of shape \(1, 28"),
+        (lambda: classifier("mnist").features(torch.zeros(2, 3, 32, 32)), r"expected N >= 1 images of shape \(1, 16"),
         (lambda: classifier("mnist").features(torch.zeros(0, 1, 32, 32)), "N >= 1"),
         (lambda: classifier_fid(torch.zeros(1, 64), classifier("mnist").real), "at least two"),
         (lambda: classifier_fid(torch.zeros(5, 3), classifier("mnist").real), "mu1, sigma1"),
