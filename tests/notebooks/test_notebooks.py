@@ -128,6 +128,14 @@ def test_cells_are_short(path):
 
 
 @each
+def test_a_paragraph_does_not_turn_into_a_list(path):
+    """A line of it that begins with "- ", or with "1) ", would."""
+    prose = re.sub(r"\$\$.+?\$\$", "", text(read(path)), flags=re.S)
+    broken = re.findall(r"^(?!\s|[-+*] |\d+[.)] )\S.*\n((?:[-+*]|1[.)]) .*)", prose, re.M)
+    assert broken == []
+
+
+@each
 def test_one_cell_imports(path):
     cells = {c.id: c.source for c in code(read(path))}
     importing = {id for id, source in cells.items() if re.search(r"^\s*(import \w|from [\w.]+ import )", source, re.M)}
