@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gan_tutorial.errors import unknown
 from gan_tutorial.experiments import (
     augmentation,
+    cycle_labels,
     cycle_term,
     digit_classes,
     lab_diagnosis,
@@ -26,6 +27,7 @@ from gan_tutorial.experiments.page import Page
 
 EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "augmentation": augmentation.run,
+    "cycle-labels": cycle_labels.run,
     "cycle-term": cycle_term.run,
     "digit-classes": digit_classes.run,
     "lab-diagnosis": lab_diagnosis.run,
@@ -39,8 +41,10 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Page]] = {
     "seqgan-poems": seqgan_texts.poems,
     "stability-cures": stability_cures.run,
     "stacked-mnist": stacked_mnist.run,
+    "stacked-mnist-small": stacked_mnist.run_small,
     "tabular": tabular.run,
     "time-to-quality": time_to_quality.run,
+    "time-to-quality-search": time_to_quality.run_search,
     "truncation": truncation.run,
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from gan_tutorial.metrics import classifier, classifier_fid
 from gan_tutorial.training import Recipe, Trainer, recipe
 
 FOLDER = Path("runs/time-to-quality")
+SEARCH_FOLDER = Path("runs/time-to-quality-search")
 OURS = {"mnist": "dcgan-mnist", "avatars": "dcgan-avatars"}
 TARGET = {"mnist": 3.0, "avatars": 12.0}  # classifier-FID of JUDGED samples
 JUDGED, EVERY = 2000, 50
 LEAST = 0.01  # of the samples; a class with fewer is not there
 PATIENCE = 1800.0  # CPU seconds after which a run is given up
+TRIALS, TRIAL_PATIENCE = 23, 40.0  # of the search
 # What the search draws from. `width` is that of both networks; the recipe's are 32 and 64, and no larger is tried.
 RANGES: dict[str, tuple[Any, ...]] = {
     "lr_g": (3e-4, 5e-4, 1e-3, 2e-3, 3e-3),
@@ -85,6 +88,17 @@ def train(r: Recipe, seed: int, target: float, patience: float, folder: Path | N
     return found
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """On one thread inside, and as before afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def look(trainer: Trainer) -> tuple[float, float]:
     """The classifier-FID of samples, and the share of the rarest class."""
     judge = classifier(trainer.dataset.name)
@@ -95,9 +109,7 @@ def look(trainer: Trainer) -> tuple[float, float]:
 
 def run(seeds: list[int], folder: Path = FOLDER) -> Page:
     """Both tasks with both settings. What was done is kept in `folder`; started again, it goes on from there."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         found = {
             task: {
                 r.name: [train(r, seed, TARGET[task], PATIENCE, folder) for seed in seeds]
@@ -105,8 +117,6 @@ def run(seeds: list[int], folder: Path = FOLDER) -> Page:
             }
             for task in OURS
         }
-    finally:
-        torch.set_num_threads(threads)
     return Page(
         "time-to-quality",
         "Time to quality",
@@ -116,7 +126,7 @@ def run(seeds: list[int], folder: Path = FOLDER) -> Page:
         "updates, which does not count. Both settings run in this package's training loop, on the same data: those of "
         "PyTorch's DCGAN example (width 64, a latent of 100, Adam at 2e-4 with beta1 0.5, batches of 64, no moving "
         "average) and the recipe's, whose networks are no larger. The avatars' recipe was trial 12 of 24 that were "
-        "drawn at random, see `search` in the experiment's file; that of the digits was there before.",
+        "drawn at random, see the experiment time-to-quality-search; that of the digits was there before.",
         ("data", "settings", "seed", "updates", "CPU seconds", "classifier-FID then"),
         [row(task, name, seed, one) for task, of in found.items() for name, every in of.items()
          for seed, one in zip(seeds, every, strict=True)],
@@ -149,20 +159,66 @@ def finding(found: Mapping[str, Mapping[str, list[Result]]]) -> str:
 
 # -- the search ------------------------------------------------------------------------------------------------------
 def drawn(task: str, trial: int) -> Recipe:
-    """The settings of a trial, an integer >= 0, drawn from RANGES; trial 0 is the recipe itself."""
+    """The settings of a trial, an integer >= 1, drawn from RANGES; all else is the recipe's."""
     if task not in OURS:
         raise unknown("task", task, OURS)
-    require_integer("trial", trial, 0)
-    r = recipe(OURS[task])
-    if trial:
-        rng = np.random.default_rng([trial, list(OURS).index(task)])
-        changes = {name: of[rng.integers(len(of))] for name, of in RANGES.items()}
-        width = changes.pop("model.width") * (1 if task == "mnist" else 2)
-        r = r.with_changes({**changes, "model.g_width": width, "model.d_width": width})
-    return replace(r, name=f"{task}-trial-{trial}")
+    require_integer("trial", trial, 1)
+    rng = np.random.default_rng([trial, list(OURS).index(task)])
+    changes = {name: of[rng.integers(len(of))] for name, of in RANGES.items()}
+    width = changes.pop("model.width") * (1 if task == "mnist" else 2)
+    r = recipe(OURS[task]).with_changes({**changes, "model.g_width": width, "model.d_width": width})
+    return replace(r, name=f"{task}-trial-{trial}", steps=1)  # it ends when `train` has seen enough
 
 
-def search(task: str, trials: int, folder: Path, patience: float = 90.0) -> list[tuple[float, int]]:
-    """CPU seconds to the target (infinite if not within `patience`) of each trial with seed 0, the fastest first."""
-    done = [(train(drawn(task, k), 0, TARGET[task], patience, folder), k) for k in range(trials)]
-    return sorted((one.reached(TARGET[task]) or float("inf"), k) for one, k in done)
+def search(task: str, seed: int, folder: Path | None = None) -> list[tuple[float, int, Result]]:
+    """CPU seconds to the target (infinite if not within TRIAL_PATIENCE), number and looks of each trial, the fastest
+    first."""
+    done = [(k, train(drawn(task, k), seed, TARGET[task], TRIAL_PATIENCE, folder)) for k in range(1, TRIALS + 1)]
+    timed = [(one.reached(TARGET[task]) or float("inf"), k, one) for k, one in done]
+    return sorted((seconds if seconds <= TRIAL_PATIENCE else float("inf"), k, one) for seconds, k, one in timed)
+
+
+def run_search(seeds: list[int], folder: Path = SEARCH_FOLDER) -> Page:
+    """Every trial of both tasks, with every seed. What was done is kept in `folder`, as that of `run`."""
+    with one_thread():
+        found = [(task, seed, trial) for task in OURS for seed in seeds for trial in search(task, seed, folder)]
+    return Page(
+        "time-to-quality-search",
+        "A search for fast settings",
+        f"{TRIALS} trials for each of the two data sets, their settings drawn at random: "
+        + "; ".join(f"{name.removeprefix('model.')} of {', '.join(map(str, of))}" for name, of in RANGES.items())
+        + ". The width is that of both networks, next to the image; for avatars it is twice the number drawn. All else "
+        "is the recipe's. CPU seconds on one thread as in the experiment time-to-quality, until the classifier-FID is "
+        + " and ".join(f"{TARGET[task]:g} ({task})" for task in OURS)
+        + f"; a trial is given up after {TRIAL_PATIENCE:g}. The fastest stand first, with the number of the trial, "
+        "which is the seed of its settings.",
+        ("data", "seed", "trial", *(name.removeprefix("model.") for name in RANGES), "CPU seconds", "classifier-FID"),
+        [trial_row(*one) for one in found],
+        searched(found),
+        machine=results.machines(folder),
+        seconds=sum(one.looks[-1][1] for *_, (_, _, one) in found),
+    )
+
+
+Trial = tuple[float, int, Result]
+
+
+def trial_row(task: str, seed: int, trial: Trial) -> tuple[object, ...]:
+    """A line of the table: settings, and what they led to."""
+    seconds, k, one = trial
+    r = drawn(task, k)
+    values = {**vars(r.settings), **vars(r), "model.width": r.model_options["g_width"]}
+    values |= {f"model.{name}": r.model_options[name] for name in ("norm", "z_dim")}
+    took = "given up" if seconds == float("inf") else f"{seconds:.0f}"
+    return (task, seed, k, *(values[name] for name in RANGES), took, f"{one.looks[-1][2]:.1f}")
+
+
+def searched(found: list[tuple[str, int, Trial]]) -> str:
+    """How many got there, and the fastest."""
+    lines = []
+    for task in OURS:
+        times = [(trial[0], trial[1]) for of, _, trial in found if of == task]
+        there = [one for one in times if one[0] < float("inf")]
+        best = f"; the fastest is trial {min(there)[1]} with {min(there)[0]:.0f} CPU seconds" if there else ""
+        lines.append(f"- {task}: {len(there)} of {len(times)} reach the target{best}.")
+    return "\n".join(lines)

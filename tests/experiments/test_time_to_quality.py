@@ -47,26 +47,57 @@ def test_the_example_is_pytorchs():
 
 
 def test_trials_are_drawn_from_the_ranges_again_and_again_alike():
-    assert replace(drawn("mnist", 0), name="dcgan-mnist") == recipe("dcgan-mnist")
     assert drawn("mnist", 5) == drawn("mnist", 5) != drawn("mnist", 6)
     for k in range(1, 30):
         r = drawn("avatars", k)
         assert r.settings.lr_g in RANGES["lr_g"]
         assert r.batch_size in RANGES["batch_size"]
         assert r.model_options["g_width"] == r.model_options["d_width"] <= 64
-    for task, trial in (("faces", 1), ("mnist", -1)):
+    for task, trial in (("faces", 1), ("mnist", 0)):
         with pytest.raises(InputError):
             drawn(task, trial)
 
 
-def test_search_ranks_and_keeps(quick, tmp_path, monkeypatch):
-    monkeypatch.setattr(time_to_quality, "drawn", lambda task, k: replace(tiny(task), name=f"{task}-trial-{k}"))
+def test_the_avatars_recipe_is_trial_12():
+    ours = recipe("dcgan-avatars")
+    assert replace(drawn("avatars", 12), name=ours.name, steps=ours.steps) == ours
+
+
+@pytest.fixture
+def two_trials(quick, monkeypatch):
+    monkeypatch.setattr(time_to_quality, "TRIALS", 2)
+    monkeypatch.setattr(time_to_quality, "TRIAL_PATIENCE", 0.05)
+
+
+def test_search_ranks_and_keeps(two_trials, tmp_path, monkeypatch):
+    first = drawn
+    monkeypatch.setattr(time_to_quality, "drawn", lambda task, k: replace(tiny(task), name=first(task, k).name))
     monkeypatch.setitem(time_to_quality.TARGET, "avatars", 0.0)
-    ranked = search("avatars", 2, tmp_path, patience=0.05)
-    assert sorted(k for _, k in ranked) == [0, 1]
-    assert {seconds for seconds, _ in ranked} == {float("inf")}
+    ranked = search("avatars", 0, tmp_path)
+    assert sorted(k for _, k, _ in ranked) == [1, 2]
+    assert {seconds for seconds, *_ in ranked} == {float("inf")}
     monkeypatch.setattr(time_to_quality, "Trainer", None)
-    assert search("avatars", 2, tmp_path, patience=0.05) == ranked
+    assert search("avatars", 0, tmp_path) == ranked
+
+
+def test_what_came_too_late_counts_as_given_up(two_trials, monkeypatch):
+    looks = {1: Result([(50, 0.06, 0.1, 1.0)]), 2: Result([(50, 0.04, 0.1, 1.0)])}
+    monkeypatch.setattr(time_to_quality, "train", lambda r, *_: looks[int(r.name.split("-")[-1])])
+    assert [(seconds, k) for seconds, k, _ in search("mnist", 0)] == [(0.04, 2), (float("inf"), 1)]
+
+
+def test_the_search_has_a_page_with_all_settings(two_trials, tmp_path, monkeypatch):
+    monkeypatch.setattr(time_to_quality, "train", lambda r, *_: Result([(50, 0.04, 0.1, 1.0)]))
+    page = time_to_quality.run_search([0], tmp_path)
+    assert [row[:3] for row in page.rows] == [(task, 0, k) for task in OURS for k in (1, 2)]
+    assert {len(row) for row in page.rows} == {len(page.columns)}
+    for row in page.rows:
+        settings = dict(zip(page.columns, row, strict=True))
+        assert all(settings[name.removeprefix("model.")] in of for name, of in RANGES.items() if name != "model.width")
+        assert settings["width"] in {width * (1 + (row[0] == "avatars")) for width in RANGES["model.width"]}
+    assert (
+        page.finding.splitlines()[0] == "- mnist: 2 of 2 reach the target; the fastest is trial 1 with 0 CPU seconds."
+    )
 
 
 def test_page_has_a_line_a_run(quick, monkeypatch, tmp_path):
