@@ -29,7 +29,6 @@ from gan_tutorial.metrics.classifiers import Network
 from gan_tutorial.training import Recipe, Trainer, recipe, resolve_device
 
 FOLDER = Path("runs/augmentation")
-SMALL_FOLDER = Path("runs/augmentation-small")
 PACKED = Path(__file__).with_suffix(".json")  # the results of FULL, for those who do not train: see `pack`
 PLANNED = 10  # seeds
 # Data set -> its options, the recipe whose settings the GAN takes, and what the table calls it.
@@ -110,6 +109,7 @@ FULL = Setting(
     made=2000,
     updates=300,
 )
+# What a notebook can do while its reader waits.
 SMALL = replace(FULL, data=("avatars",), labels=(5, 20), width=16, steps=1000, made=500, updates=150, batch=32)
 
 
@@ -138,11 +138,6 @@ class Drawn(NamedTuple):
 def run(seeds: list[int], folder: Path = FOLDER) -> Page:
     """All that is missing, for a GPU. What was done is kept in `folder`; started again, it goes on from there."""
     return compare(FULL, seeds, "augmentation", folder)
-
-
-def run_small(seeds: list[int], folder: Path = SMALL_FOLDER) -> Page:
-    """Narrower and shorter, for a CPU; kept as well."""
-    return compare(SMALL, seeds, "augmentation-small", folder)
 
 
 def jobs(setting: Setting, seeds: Iterable[int]) -> list[tuple[str, int, int]]:
@@ -391,13 +386,12 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
     """Every job, those that are missing in `folder` done here, and what they say together."""
     done = {key: job(setting, *key, device, folder) for key in jobs(setting, seeds)}
     found = {of: {n: [done[of, n, seed] for seed in seeds] for n in setting.labels} for of in setting.data}
-    small, n_seeds = setting == SMALL, len(seeds)
-    fewer = f" These are {n_seeds} seeds, not the {PLANNED} that were planned: the time on the GPU ran out."
+    fewer = f" These are {len(seeds)} seeds, not the {PLANNED} that were planned: the time ran out."
     again = f" `gan-tutorial reproduce {name} --seeds {PLANNED}` measures them all."
     return Page(
         name,
-        "Does augmentation with a GAN help?" + (" Scaled down" if small else ""),
-        described(setting) + (fewer + again if setting == FULL and n_seeds < PLANNED else ""),
+        "Does augmentation with a GAN help?",
+        described(setting) + (fewer + again if len(seeds) < PLANNED else ""),
         (
             *("data", "labels a class", "trained on", "accuracy, %", "minus real only", "minus classical"),
             *("attack's AUC", "members' distance", "others' distance", "seeds"),

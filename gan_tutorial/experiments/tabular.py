@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_tutorial.algorithms import GANSettings
 from gan_tutorial.data import Batch, Dataset
-from gan_tutorial.errors import require_integer, unknown
+from gan_tutorial.errors import unknown
 from gan_tutorial.experiments import results
 from gan_tutorial.experiments.augmentation import PLANNED, attack, guard, interval, listed, repeated, sampled, sign
 from gan_tutorial.experiments.pacgan_tables import mean
@@ -25,7 +25,6 @@ from gan_tutorial.metrics import Interval, bootstrap
 from gan_tutorial.training import Recipe, Trainer
 
 FOLDER = Path("runs/tabular")
-SMALL_FOLDER = Path("runs/tabular-small")
 DATA = ("wine", "breast-cancer")
 REAL = "real rows"
 GAN, NORMAL = "the GAN's rows", "normal rows"
@@ -97,21 +96,6 @@ class Drawn(NamedTuple):
 def run(seeds: list[int], folder: Path = FOLDER) -> Page:
     """All that is missing; a CPU will do. What was done is kept in `folder`; started again, it goes on from there."""
     return compare(FULL, seeds, "tabular", folder)
-
-
-def run_small(seeds: list[int], folder: Path = SMALL_FOLDER) -> Page:
-    """Narrower and shorter; kept as well."""
-    return compare(SMALL, seeds, "tabular-small", folder)
-
-
-def work(
-    part: int, parts: int, seeds: list[int], setting: Setting = FULL, folder: Path = FOLDER, device: str = "auto"
-) -> None:
-    """Of `parts` processes that share the jobs, do those of number `part`, from 0: every `parts`-th."""
-    require_integer("parts", parts, 1)
-    require_integer("part", part, 0, parts - 1)
-    for name, seed in [(name, seed) for seed in seeds for name in DATA][part::parts]:
-        job(setting, name, seed, device, folder)
 
 
 def job(setting: Setting, name: str, seed: int, device: str = "auto", folder: Path | str | None = FOLDER) -> Result:
@@ -217,8 +201,8 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
     fewer += f" `gan-tutorial reproduce {name} --seeds {PLANNED}` measures them all."
     return Page(
         name,
-        "Rows that a GAN made up" + (", scaled down" if setting == SMALL else ""),
-        described(setting) + (fewer if setting == FULL and len(seeds) < PLANNED else ""),
+        "Rows that a GAN made up",
+        described(setting) + (fewer if len(seeds) < PLANNED else ""),
         ("data", "classifier", "trained on", "accuracy, %", "minus real rows", "attack's AUC", "seeds"),
         [row(found, of, by, source) for of in found for by in CLASSIFIERS for source in SOURCES],
         finding(found),

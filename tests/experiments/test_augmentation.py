@@ -274,7 +274,7 @@ def test_differences_are_paired_and_the_finding_says_where_they_are_clear():
 
 
 def test_the_page_of_two_seeds(tmp_path):
-    page = augmentation.compare(replace(TINY, labels=(5,)), [1, 2], "augmentation-small", tmp_path, "cpu")
+    page = augmentation.compare(replace(TINY, labels=(5,)), [1, 2], "augmentation", tmp_path, "cpu")
     assert [row[2] for row in page.rows] == [REAL, CLASSICAL, "GAN", BOTH + "GAN", BOTH + "GAN" + FILTERED]
     assert {len(row) for row in page.rows} == {len(page.columns)}
     assert page.picture.startswith(b"\x89PNG")

@@ -64,16 +64,16 @@ def test_a_job_stops_before_the_gan_sees_a_held_out_row(tmp_path, monkeypatch):
 
 
 def test_a_job_is_kept_and_stands_on_the_page(tmp_path, monkeypatch):
-    tabular.work(0, 2, [0], TINY, tmp_path, "cpu")
+    job(TINY, "wine", 0, "cpu", tmp_path)
     (place,) = tmp_path.rglob("result.json")
     assert place.parts[-3:-1] == ("wine", "seed-0")
-    page = tabular.compare(TINY, [0], "tabular-small", tmp_path, "cpu")
+    page = tabular.compare(TINY, [0], "tabular", tmp_path, "cpu")
     assert len(page.rows) == len(DATA) * len(CLASSIFIERS) * len(SOURCES)
     assert {len(row) for row in page.rows} == {len(page.columns)}
     on_real = [float(row[3]) for row in page.rows if row[2] == REAL]
     assert min(on_real) > 85  # both tables are easy
     monkeypatch.setattr(tabular, "Trainer", None)  # nothing is trained again
-    assert tabular.compare(TINY, [0], "tabular-small", tmp_path, "cpu") == page
+    assert tabular.compare(TINY, [0], "tabular", tmp_path, "cpu") == page
     with pytest.raises(InputError, match="move it away to start anew"):
         job(replace(TINY, trees=4), "wine", 0, "cpu", tmp_path)
 
