@@ -128,7 +128,7 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
         f"A classifier names the three digits of each of {setting.judged} samples; a mode with at least one sample is "
         "found. KL(samples || even spread) in nats. Means over the seeds with standard errors. The line of the data "
         "says what a perfect generator would get: with so many samples its KL is not zero. The papers trained on "
-        f"stacks of all 60,000 digits with networks of their own, VEEGAN's for 50 passes over 128,000 stacks, which are "
+        "stacks of all 60,000 digits with networks of their own, VEEGAN's for 50 passes over 128,000 stacks, which are "
         f"{LONG // setting.steps} times as many updates as here. Their numbers are a landmark; a collapse that comes "
         "later than here would not be seen.",
         ("method", "modes", "least", "KL", "the papers' modes and KL", "seeds", "seconds a seed"),
