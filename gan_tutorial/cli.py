@@ -324,14 +324,14 @@ def reproduce(
 
     if name == "list":
         for known, run in EXPERIMENTS.items():
-            out.print(f"{known:20}{(sys.modules[run.__module__].__doc__ or '').splitlines()[0]}")
+            out.print(f"{known:24}{(sys.modules[run.__module__].__doc__ or '').splitlines()[0]}")
         return
     require_integer("seeds", seeds, 1)
     run, start = experiment(name), time.perf_counter()
     page = run(list(range(seeds)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{name}.md", page.markdown(time.perf_counter() - start).encode())
+        write_atomically(folder / f"{name}.md", page.markdown(time.perf_counter() - start, seeds).encode())
         if page.picture is not None:
             write_atomically(folder / f"{name}.png", page.picture)
     except OSError as error:

@@ -387,11 +387,10 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
     done = {key: job(setting, *key, device, folder) for key in jobs(setting, seeds)}
     found = {of: {n: [done[of, n, seed] for seed in seeds] for n in setting.labels} for of in setting.data}
     fewer = f" These are {len(seeds)} seeds, not the {PLANNED} that were planned: the time ran out."
-    again = f" `gan-tutorial reproduce {name} --seeds {PLANNED}` measures them all."
     return Page(
         name,
         "Does augmentation with a GAN help?",
-        described(setting) + (fewer + again if len(seeds) < PLANNED else ""),
+        described(setting) + (fewer if len(seeds) < PLANNED else ""),
         (
             *("data", "labels a class", "trained on", "accuracy, %", "minus real only", "minus classical"),
             *("attack's AUC", "members' distance", "others' distance", "seeds"),

@@ -15,7 +15,7 @@ from gan_tutorial.training import Recipe, recipe
 
 STEPS = 3000
 FOLDER = Path("runs/cycle-labels")
-KINDS = {"the cycle alone": False, "and labels for D": True}  # what holds the content -> Recipe.conditional
+KINDS = {"no labels": False, "labels for D": True}  # beside the cycle -> Recipe.conditional
 
 
 def made(conditional: bool) -> Recipe:

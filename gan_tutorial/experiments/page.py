@@ -38,8 +38,8 @@ class Page:
     machine: str | None = None
     seconds: float | None = None
 
-    def markdown(self, seconds: float) -> str:
-        """The page as Markdown; `seconds` is how long the experiment took."""
+    def markdown(self, seconds: float, seeds: int) -> str:
+        """The page as Markdown; `seconds` is how long the experiment took, `seeds` with how many it was done."""
         lines = [f"# {self.title}", "", self.method, ""]
         lines += ["| " + " | ".join(self.columns) + " |", "|" + "---|" * len(self.columns)]
         lines += ["| " + " | ".join(map(str, row)) + " |" for row in self.rows]
@@ -49,7 +49,7 @@ class Page:
         took = seconds if self.seconds is None else self.seconds
         lines += [
             f"Measured on {datetime.date.today():%Y-%m-%d} in {took:.0f} s: {self.machine or machine()}. "
-            f"Again: `gan-tutorial reproduce {self.name}`.",
+            f"Again: `gan-tutorial reproduce {self.name} --seeds {seeds}`.",
             "",
         ]
         return "\n".join(lines)

@@ -198,7 +198,6 @@ def compare(setting: Setting, seeds: list[int], name: str, folder: Path | None =
     """Both tables with every seed, those that are missing in `folder` done here, and what they say together."""
     found = {of: [job(setting, of, seed, device, folder) for seed in seeds] for of in DATA}
     fewer = f" These are {len(seeds)} seeds, not the {PLANNED} that were planned: time ran out."
-    fewer += f" `gan-tutorial reproduce {name} --seeds {PLANNED}` measures them all."
     return Page(
         name,
         "Rows that a GAN made up",

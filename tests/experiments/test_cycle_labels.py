@@ -21,6 +21,6 @@ def test_the_page_has_both_kinds_and_does_nothing_twice(tmp_path, monkeypatch):
 
 def test_the_finding_counts_seeds():
     swaps, keeps = Found(0.4, 0.5, 0.97, 0.02, 1.5), Found(0.9, 0.95, 0.96, 0.03, 1.6)
-    told = finding({"the cycle alone": [swaps, swaps], "and labels for D": [keeps, swaps]})
+    told = finding({"no labels": [swaps, swaps], "labels for D": [keeps, swaps]})
     assert "kept 40.0% (to print) and 50.0% (to handwriting), there and back 97.0%, classifier-FID 1.5" in told
     assert "with 1 of 2 seeds" in told
