@@ -532,7 +532,7 @@ _RECIPES = types.MappingProxyType(
                 model="cyclegan",
                 model_options={"g_width": 16, "d_width": 32, "blocks": 3},
                 algorithm="cyclegan",
-                # Without classes, the cycle alone lets a 4 become a 9 that comes back as a 4: 44 % of the digits stay.
+                # Without classes, the cycle alone lets a 4 become a 9 that comes back as a 4: half of the digits stay.
                 conditional=True,
                 settings=CycleGANSettings(
                     cycle=2.0, identity=0.0, lr_g=1e-3, lr_d=1e-3, decay_from=3000, decay_steps=3000
