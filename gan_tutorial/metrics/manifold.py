@@ -1,9 +1,10 @@
 """Distances between samples: precision and recall, density and coverage, and the nearest real neighbours.
 
 All of it needs to know which distances are small, of N x M, and only those exactly. So products of matrices, block by
-block, give a lower bound of every squared distance; what the bound leaves open is computed again, difference by
-difference in float64. The answers are those of the exact distances. 10,000 against 10,000 samples take about 100 MB
-beside some copies of the features, and however many samples there are, a block stays a block.
+block, give a lower bound of every squared distance, in few bits first where that is fast; what the bound leaves open is
+computed again, difference by difference in float64. The answers are those of the exact distances. 10,000 against
+10,000 samples take about 100 MB beside some copies of the features, and however many samples there are, a block stays a
+block.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ BLOCK = 1024  # samples a side of the distances that are in memory at once
 EXACT = 2**17  # differences in memory at once, float64: as many as a cache holds
 DEPTH = 512  # products that are added up before their sum is added to the others
 GROUP = 16  # columns of which the least is looked at first
+WIDE = 512  # columns from which on products in bfloat16 pay, on a CPU that has a unit for them
 
 
 class PrecisionRecall(NamedTuple):
@@ -55,7 +57,7 @@ class Manifold:
     def __init__(self, real: Tensor, k: int = 3) -> None:
         require_integer("k", k, 1)
         self.real, self.k = _vectors("real", real, k + 1, f" (k + 1, k = {k})"), k
-        require(bool(torch.isfinite(self.real).all()), "real", "NaN or infinity", "finite values only")
+        require(bool(_finite(self.real).all()), "real", "NaN or infinity", "finite values only")
         self._squares = _least(self.real, None, k)[0][:, -1]
 
     def precision_recall(self, fake: Tensor) -> PrecisionRecall:
@@ -80,7 +82,7 @@ class Manifold:
     def measure(self, fake: Tensor) -> tuple[PrecisionRecall, DensityCoverage]:
         """Both of the above, for the distances of one."""
         fake = self._fakes(fake, self.k + 1)
-        finite = fake[torch.isfinite(fake).all(1)]
+        finite = fake[_finite(fake)]
         squares = _least(finite, None, self.k)[0][:, -1] if len(finite) > self.k else None  # else too few for balls
         inside, covered, precise, reached = self._compare(finite, squares)
         shares = PrecisionRecall(precise.sum().item() / len(fake), reached.double().mean().item())
@@ -95,7 +97,7 @@ class Manifold:
     def _compare(self, fake: Tensor, squares: Tensor | None) -> tuple[int, Tensor, Tensor, Tensor]:
         """How many pairs of a real ball and a fake in it there are; which real balls hold a fake, bool (N,); which of
         the finite fakes are in a real ball; which real samples are in a fake's ball, of squared radius `squares`."""
-        fake = fake[torch.isfinite(fake).all(1)]
+        fake = fake[_finite(fake)]
         covered, reached = (self.real.new_zeros(len(self.real), dtype=torch.bool) for _ in range(2))
         precise, count = self.real.new_zeros(len(fake), dtype=torch.bool), 0
         balls = self._squares, fake.new_full((len(fake),), -torch.inf).double() if squares is None else squares
@@ -135,7 +137,7 @@ def nearest(queries: Tensor, real: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     shapes = tuple(queries.shape), tuple(real.shape)
     require(shapes[0][1:] == shapes[1][1:] and len(shapes[0]) > 1, "queries, real", shapes, "(Q, ...), (N, ...) alike")
     x, y = (_at_home(values).flatten(1).float() for values in (queries, real))
-    whole, known = torch.isfinite(x).all(1), torch.isfinite(y).all(1)
+    whole, known = _finite(x), _finite(y)
     order = torch.cat([known.nonzero()[:, 0], (~known).nonzero()[:, 0]])
     indices = order[:k].expand(len(x), k).clone()
     distances = x.new_full((len(x), k), torch.nan)
@@ -152,7 +154,7 @@ def nearest_others(x: Tensor, k: int = 1) -> Tensor:
     first. The samples have to be finite. Raises InputError for another shape and for N <= k."""
     require_integer("k", k, 1)
     x = _vectors("x", x, k + 1, f" (k + 1, k = {k})")
-    require(bool(torch.isfinite(x).all()), "x", "NaN or infinity", "finite values only")
+    require(bool(_finite(x).all()), "x", "NaN or infinity", "finite values only")
     return _least(x, None, k)[0].to(x.dtype).sqrt()
 
 
@@ -165,6 +167,12 @@ def _at_home(x: Tensor) -> Tensor:
     return x.detach().cpu() if x.device.type == "mps" else x.detach()  # which has no float64
 
 
+def _finite(x: Tensor) -> Tensor:
+    """Which rows hold neither NaN nor infinity, bool (N,)."""
+    least, most = torch.aminmax(x, dim=1)
+    return (least > -torch.inf) & (most < torch.inf)
+
+
 # -- bounds by products, and what they leave open by differences ------------------------------------------------------
 class _Bounds:
     """Lower bounds of |x_i - y_j|^2 / scale^2 by products of matrices.
@@ -174,7 +182,11 @@ class _Bounds:
     longest way times eps (|x|^2 + |y|^2) (Higham 2002, section 3.1), and by a few eps of it more since centred points
     and norms are rounded. `slack` holds that share of |x|^2, and a little for what underflows; it is taken off every
     norm.
+
+    dtype: of the bounds. spare: how many more than the nearest have to be kept, so that these are among them.
     """
+
+    spare = 2
 
     def __init__(self, x: Tensor, y: Tensor | None, dtype: torch.dtype) -> None:
         # The fewer bits a point spends on where all of them are, the more are left for what tells them apart.
@@ -183,25 +195,32 @@ class _Bounds:
         most = centre.abs().amax() + max(points.abs().amax().double() for points in sets)
         self.scale = 2.0 ** int((most * x.shape[1] ** 0.5).frexp().exponent)
         self.dtype = dtype
-        self.left, self.right, self.slack_x = self._operands(x, centre)
+        self._prepare(sets, centre)
+
+    def _prepare(self, sets: list[Tensor], centre: Tensor) -> None:
+        self.left, self.right, self.slack_x = self._operands(sets[0], centre)
         self.slack_y = self.slack_x
-        if y is not None:
-            _, self.right, self.slack_y = self._operands(y, centre)
+        if len(sets) > 1:
+            _, self.right, self.slack_y = self._operands(sets[1], centre)
 
     def _operands(self, points: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n, width = points.shape
         left, right = (torch.ones(n, width + 2, dtype=self.dtype, device=points.device) for _ in range(2))
         slack = torch.empty(n, dtype=torch.float64, device=points.device)
         share = (min(width, DEPTH) + width // DEPTH + 16) * torch.finfo(self.dtype).eps
-        for start in range(0, n, BLOCK // 8):
-            rows = slice(start, start + BLOCK // 8)
-            z = (points[rows].double() - centre).div_(self.scale)
+        for rows, z in self._centred(points, centre):
             norm = z.square().sum(1)
             slack[rows] = share * norm + 1e-30
             left[rows, 0] = right[rows, 1] = (norm - slack[rows]).to(self.dtype)
             right[rows, 2:] = z
         torch.mul(right[:, 2:], -2, out=left[:, 2:])
         return left, right, slack
+
+    def _centred(self, points: Tensor, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Rows, and what they hold about the centre, over the scale, in float64; some at a time."""
+        for start in range(0, len(points), BLOCK // 8):
+            rows = slice(start, start + BLOCK // 8)
+            yield rows, (points[rows].double() - centre).div_(self.scale)
 
     def lower(self, rows: Tensor | slice, columns: slice) -> Tensor:
         left, right = self.left[rows], self.right[columns]
@@ -210,11 +229,62 @@ class _Bounds:
             parts[0] += part
         return parts[0]
 
+    def upper(self, low: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """Upper bounds, float64, from the lower ones of pairs of rows."""
+        return low + 2 * (self.slack_x[i] + self.slack_y[j])
+
+
+class _Coarse(_Bounds):
+    """The same, looser, by products in bfloat16: of numbers with 8 bits, added up in float32, the sum cut to 8 again.
+
+    If a point x is stored as x', and r is the largest |x - x'| / |x| of all points, then x'.y' is off by at most
+    (2 r + r^2) |x| |y|, and 2 |x| |y| is at most |x|^2 + |y|^2. The last rounding is taken off every product by itself.
+    """
+
+    spare = 20
+    ROUNDING = 1.01 * 2**-8
+
+    def _prepare(self, sets: list[Tensor], centre: Tensor) -> None:
+        stored = [self._stored(points, centre) for points in sets]
+        lost, eps = max(r for *_, r in stored), torch.finfo(torch.float32).eps
+        share = (2 * lost + lost**2) + (sets[0].shape[1] + 16) * eps * (1 + lost) ** 2
+        (x, norm_x, _), (y, norm_y, _) = stored[0], stored[-1]
+        self.left, self.right = -2 * x, y
+        self.slack_x, self.slack_y = (share * norm + 1e-30 for norm in (norm_x, norm_y))
+        self.near_x, self.near_y = (norm_x - self.slack_x).float(), (norm_y - self.slack_y).float()
+
+    def _stored(self, points: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, float]:
+        """What products are made of; squared norms, float64; the largest share that a point has lost."""
+        stored = torch.empty(points.shape, dtype=torch.bfloat16, device=points.device)
+        norm, lost = torch.empty(len(points), dtype=torch.float64, device=points.device), 0.0
+        for rows, z in self._centred(points, centre):
+            stored[rows], norm[rows] = z, z.square().sum(1)
+            off = (z - stored[rows]).square().sum(1) / norm[rows].clamp(min=1e-300)
+            lost = max(lost, off.max().sqrt().item())
+        return stored, norm, lost
+
+    def lower(self, rows: Tensor | slice, columns: slice) -> Tensor:
+        product = (self.left[rows] @ self.right[columns].T).float()
+        product.sub_(product.abs(), alpha=self.ROUNDING)
+        return product.add_(self.near_x[rows, None]).add_(self.near_y[columns])
+
+    def upper(self, low: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        product = (low - self.near_x[i] - self.near_y[j]).abs() / (1 - self.ROUNDING)
+        return super().upper(low, i, j) + 2 * self.ROUNDING * product
+
+
+def _bounds(x: Tensor, y: Tensor | None, precision: torch.dtype) -> _Bounds:
+    return _Coarse(x, y, torch.float32) if precision == torch.bfloat16 else _Bounds(x, y, precision)
+
 
 def _precisions(x: Tensor) -> tuple[torch.dtype, ...]:
-    """Those to find bounds in, one after the other: float32 only where its products are not cut to fewer bits."""
+    """Those to find bounds in, one after the other: float32 only where its products are not cut to fewer bits, bfloat16
+    where the CPU has a unit for it (AMX), which is several times as fast."""
     whole = torch.get_float32_matmul_precision() == "highest" and not torch.is_autocast_enabled(x.device.type)
-    return (torch.float32, torch.float64) if x.device.type == "cpu" and whole else (torch.float64,)
+    if x.device.type != "cpu" or not whole:
+        return (torch.float64,)
+    fast = x.shape[1] >= WIDE and getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return (*([torch.bfloat16] if fast else []), torch.float32, torch.float64)
 
 
 def _squared(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -222,8 +292,19 @@ def _squared(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
     pairs = max(1, EXACT // x.shape[1])
     found = [x.new_empty(0, dtype=torch.float64)]
     for a, b in zip(i.split(pairs), j.split(pairs), strict=True):
-        found.append(x[a].double().sub_(y[b]).square_().sum(1))
+        found.append(x.index_select(0, a).double().sub_(y.index_select(0, b).double()).square_().sum(1))
     return torch.cat(found)
+
+
+def _nearly_squared(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """The same, from differences in float32, faster: off by at most 2 (D + 4) eps of it. NaN where float32 may overflow
+    or underflow on the way."""
+    pairs = max(1, EXACT // x.shape[1])
+    found = [x.new_empty(0)]
+    for a, b in zip(i.split(pairs), j.split(pairs), strict=True):
+        found.append(x.index_select(0, a).sub_(y.index_select(0, b)).square_().sum(1))
+    squares = torch.cat(found)
+    return squares.double().masked_fill((squares < 1e-30) | (squares > 1e30), torch.nan)
 
 
 def _where(mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -250,7 +331,7 @@ def _least(x: Tensor, y: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
     rows = torch.arange(len(x), device=x.device)
     for dtype in _precisions(x):
         if len(rows):
-            rows = rows[~_settled(x, y, k, rows, _Bounds(x, y, dtype), found)]
+            rows = rows[~_settled(x, y, k, rows, _bounds(x, y, dtype), found)]
     for some in rows.split(max(1, BLOCK**2 // len(y_or_x))):  # too close together for any bound
         exact = torch.cdist(x[some].double(), y_or_x.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
         if y is None:
@@ -267,7 +348,7 @@ def _settled(
 ) -> Tensor:
     """Write into `found` what `_least` gives for `rows`, where the bounds can tell; returns where, bool."""
     n, device = len(bounds.right), x.device
-    kept = min(k + 2, n - (y is None))
+    kept = min(k + bounds.spare, n - (y is None))
     best = torch.full((len(rows), kept), torch.inf, dtype=bounds.dtype, device=device)
     column = torch.zeros(len(rows), kept, dtype=torch.int64, device=device)
     both = y is None and len(rows) == n  # then a block serves its rows and, turned, its columns
@@ -283,11 +364,15 @@ def _settled(
             _merge(best[a], column[a], block, b.start)
             if both and b.start > a.start:
                 _merge(best[b], column[b], block.T, a.start)
-    known = torch.isfinite(best)
-    column = torch.where(known, column, column[:, :1])
-    i = rows[:, None].expand_as(column).flatten()
-    exact = _squared(x, x if y is None else y, i, column.flatten()).view_as(column)
-    exact = exact.masked_fill(~known, torch.inf)
+    # The first k give a limit; what has a bound above it is not among the nearest.
+    best, order = best.sort(1)
+    column = column.gather(1, order)
+    others, exact = x if y is None else y, torch.full_like(best, torch.inf, dtype=torch.float64)
+    exact[:, :k] = _squared(x, others, rows.repeat_interleave(k), column[:, :k].flatten()).view(-1, k)
+    exact.masked_fill_(torch.isinf(best), torch.inf)
+    near, place = (best[:, k:].double() * bounds.scale**2 <= exact[:, :k].amax(1, keepdim=True)).nonzero().T
+    exact[near, k + place] = _squared(x, others, rows[near], column[near, k + place])
+    exact.masked_fill_(torch.isinf(best), torch.inf)
     order = exact.sort(1).indices[:, :k]
     squares = exact.gather(1, order)
     # What was not kept is farther than the farthest bound that was.
@@ -325,25 +410,32 @@ def _within(x: Tensor, y: Tensor, balls_x: Tensor, balls_y: Tensor) -> Iterator[
     distance has to be less than the radius, or 0."""
     if not len(y):
         return
-    levels = [_Bounds(x, y, dtype) for dtype in _precisions(x)[:1]]
+    levels: list[_Bounds] = []
     rounding = 4 * torch.finfo(x.dtype).eps
     for a in _slices(len(x)):
         for b in _slices(len(y)):
             for level, dtype in enumerate(_precisions(x)):
                 if level == len(levels):
-                    levels.append(_Bounds(x, y, dtype))
+                    levels.append(_bounds(x, y, dtype))
                 bounds, unit = levels[level], levels[level].scale ** 2
-                at_x, at_y = ((balls / unit).to(dtype) for balls in (balls_x[a], balls_y[b]))  # rounding keeps order
+                # Rounding keeps order.
+                at_x, at_y = ((balls / unit).to(bounds.dtype) for balls in (balls_x[a], balls_y[b]))
                 lower = bounds.lower(a, b)
                 i, j = _where((lower <= at_x[:, None]).logical_or_(lower <= at_y))
-                low = lower[i, j].double() * unit
+                low = lower[i, j].double()
                 i, j = i + a.start, j + b.start
-                high = low + 2 * unit * (bounds.slack_x[i] + bounds.slack_y[j])
-                sure = [high < balls[k] * (1 - rounding) for balls, k in ((balls_x, i), (balls_y, j))]
-                open_x, open_y = (low <= balls_x[i]) & ~sure[0], (low <= balls_y[j]) & ~sure[1]
-                unsure = (open_x | open_y).nonzero()[:, 0]
+                low, high = low * unit, bounds.upper(low, i, j) * unit
+                sure, unsure = _decided(low, high, balls_x[i], balls_y[j], rounding)
                 if len(unsure) <= lower.numel() // 64:
                     break
+            if isinstance(bounds, _Coarse) and x.dtype == torch.float32:
+                at, share = unsure, 2 * (x.shape[1] + 4) * torch.finfo(x.dtype).eps
+                rough = _nearly_squared(x, y, i[at], j[at])
+                low, high = ((rough * (1 + s)).nan_to_num(nan=s * torch.inf) for s in (-share, share))
+                better, unsure = _decided(low, high, balls_x[i[at]], balls_y[j[at]], rounding)
+                for inside, found in zip(sure, better, strict=True):
+                    inside[at] = found
+                unsure = at[unsure]
             exact = _squared(x, y, i[unsure], j[unsure])
             distance = (exact / unit).to(x.dtype).sqrt()  # divided by a power of 4, so that nothing leaves the range
             for inside, balls, k in ((sure[0], balls_x, i), (sure[1], balls_y, j)):
@@ -351,3 +443,13 @@ def _within(x: Tensor, y: Tensor, balls_x: Tensor, balls_y: Tensor) -> Iterator[
                 near = (distance < (ball.clamp(min=0) / unit).to(x.dtype).sqrt()) | (exact == 0)
                 inside[unsure] = near & (ball >= 0)
             yield i, j, sure[0], sure[1]
+
+
+def _decided(
+    low: Tensor, high: Tensor, balls_x: Tensor, balls_y: Tensor, rounding: float
+) -> tuple[list[Tensor], Tensor]:
+    """Of pairs whose squared distances lie between `low` and `high`: which lie in a ball for certain, of either kind;
+    and the numbers of those of which it is open."""
+    sure = [high < balls * (1 - rounding) for balls in (balls_x, balls_y)]
+    possible = ((low <= balls) & ~inside for balls, inside in zip((balls_x, balls_y), sure, strict=True))
+    return sure, torch.stack([*possible]).any(0).nonzero()[:, 0]

@@ -114,9 +114,44 @@ def reference(real, fake, k):
     return precision, recall, in_real.sum(0).mean() / k, (between.min(1) < within[0]).mean()
 
 
+@pytest.fixture(params=["as it is", "coarse"])
+def precisions(request, monkeypatch):
+    """Also with bounds in bfloat16, whatever the width and the CPU."""
+    if request.param == "coarse":
+        usual = manifold._precisions
+        monkeypatch.setattr(
+            manifold, "_precisions", lambda x: (torch.bfloat16, *(p for p in usual(x) if p != torch.bfloat16))
+        )
+
+
+def test_coarse_bounds_are_for_wide_features_where_a_cpu_has_a_unit_for_them(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    assert manifold._precisions(torch.zeros(1, 512)) == (torch.bfloat16, torch.float32, torch.float64)
+    assert manifold._precisions(torch.zeros(1, 511)) == (torch.float32, torch.float64)
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert manifold._precisions(torch.zeros(1, 512)) == (torch.float32, torch.float64)
+
+
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+@pytest.mark.parametrize("make", [manifold._Bounds, manifold._Coarse])
+def test_squared_distances_lie_between_the_bounds(make, shift):
+    """Close, correlated, and far apart; what the errors are made of comes out at its largest where all signs agree."""
+    x = torch.cat([torch.randn(60, 700), torch.rand(60, 700) + shift, 1 + torch.rand(20, 700) * 2**-9])
+    y = torch.cat([x[::2] + 1e-3 * torch.randn(70, 700), 100 * torch.randn(10, 700), torch.full((5, 700), 1 + 2**-8)])
+    bounds = make(x, y, torch.float32)
+    low = bounds.lower(slice(0, len(x)), slice(0, len(y))).double()
+    i, j = torch.cartesian_prod(torch.arange(len(x)), torch.arange(len(y))).T
+    exact = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist").square() / bounds.scale**2
+    high = bounds.upper(low.flatten(), i, j).view_as(low)
+    assert bool((low <= exact).all())
+    assert bool((exact <= high).all())
+    largest = (x.double().square().sum(1).max() + y.double().square().sum(1).max()) / bounds.scale**2
+    assert (high - low).max() < 0.06 * largest
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("n", "m", "dims", "k"), [(1500, 1300, 64, 5), (1100, 1500, 2, 3), (300, 200, 600, 1)])
-def test_equals_prdc_exactly(n, m, dims, k, dtype):
+def test_equals_prdc_exactly(n, m, dims, k, dtype, precisions):
     real, fake = torch.randn(n, dims, dtype=dtype), 1.02 * torch.randn(m, dims, dtype=dtype) + 0.02
     precision, recall, density, coverage = reference(real.numpy(), fake.numpy(), k)
     both, spread = Manifold(real, k).measure(fake)
@@ -163,7 +198,7 @@ def close_clusters(noise, dims):
         lambda: (torch.ones(150, 8), torch.ones(150, 8)),
     ],
 )
-def test_no_distance_is_lost_in_a_bound(sets, matmul, monkeypatch):
+def test_no_distance_is_lost_in_a_bound(sets, matmul, precisions, monkeypatch):
     monkeypatch.setattr(manifold, "BLOCK", 64)
     real, fake = sets()
     before = torch.get_float32_matmul_precision()
