@@ -72,8 +72,8 @@ FAILURES = {
     "seqgan-poems": "The form is right, pairs of characters are familiar, and now and then a line could stand in a "
     "poem. A whole poem has no sense, no two lines belong together, and lines 2 and 4 rhyme no more often than chance. "
     "It stands on 9,517 poems, and more training would learn them by heart.",
-    "cyclegan-digits": "One handwritten digit in twenty becomes another printed one: a 3 a 5, a 5 an 8. A digit written "
-    "in an unusual way (a 4 that is closed, a 1 that lies) becomes a print that nobody can read. Strokes break now and "
+    "cyclegan-digits": "One handwritten digit in twenty becomes another printed one: a 3 a 5, a 5 an 8. Digits written "
+    "in an unusual way (a 4 that is closed, a 1 that lies) become prints that nobody can read. Strokes break now and "
     "then, both ways, and in handwriting the loops of a heavy 8 run full.",
     "cyclegan-glasses": "Glasses that it puts on are sometimes paler than real ones, or stand a pixel off. Taking them "
     "off leaves a shadow around the eyes of a few faces; and where dark glasses hid the eyes, it makes some up. Yet "
