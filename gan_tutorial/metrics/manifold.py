@@ -237,31 +237,44 @@ class _Bounds:
 class _Coarse(_Bounds):
     """The same, looser, by products in bfloat16: of numbers with 8 bits, added up in float32, the sum cut to 8 again.
 
-    If a point x is stored as x', and r is the largest |x - x'| / |x| of all points, then x'.y' is off by at most
-    (2 r + r^2) |x| |y|, and 2 |x| |y| is at most |x|^2 + |y|^2. The last rounding is taken off every product by itself.
+    A point x is stored as x', or with `fine` as x' + x'', the 8 bits that come next. Let r be the largest share of |x|
+    that any point has lost then, and q that of any |x''|. What is left out of x.y is at most (2 r + r^2 + q^2) |x| |y|,
+    and 2 |x| |y| is at most |x|^2 + |y|^2. The last rounding is taken off every product by itself.
     """
 
     spare = 20
     ROUNDING = 1.01 * 2**-8
 
+    def __init__(self, x: Tensor, y: Tensor | None, fine: bool) -> None:
+        self.fine = fine
+        super().__init__(x, y, torch.float32)
+
     def _prepare(self, sets: list[Tensor], centre: Tensor) -> None:
         stored = [self._stored(points, centre) for points in sets]
-        lost, eps = max(r for *_, r in stored), torch.finfo(torch.float32).eps
-        share = (2 * lost + lost**2) + (sets[0].shape[1] + 16) * eps * (1 + lost) ** 2
-        (x, norm_x, _), (y, norm_y, _) = stored[0], stored[-1]
+        lost, rest = (max(shares) for shares in zip(*((r, q) for *_, r, q in stored), strict=True))
+        terms = stored[0][0].shape[1] * (2 * self.fine + 1)  # of a sum, each addition off by half an eps at most
+        share = 2 * lost + lost**2 + self.fine * rest**2
+        share += (terms / 2 + 16) * torch.finfo(torch.float32).eps * (1 + lost) ** 2 * (1 + 2 * self.fine * rest)
+        (x, more_x, norm_x, *_), (y, more_y, norm_y, *_) = stored[0], stored[-1]
         self.left, self.right = -2 * x, y
+        if self.fine:
+            self.left, self.right = torch.cat([self.left, -2 * more_x, self.left], 1), torch.cat([y, y, more_y], 1)
         self.slack_x, self.slack_y = (share * norm + 1e-30 for norm in (norm_x, norm_y))
         self.near_x, self.near_y = (norm_x - self.slack_x).float(), (norm_y - self.slack_y).float()
 
-    def _stored(self, points: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, float]:
-        """What products are made of; squared norms, float64; the largest share that a point has lost."""
-        stored = torch.empty(points.shape, dtype=torch.bfloat16, device=points.device)
-        norm, lost = torch.empty(len(points), dtype=torch.float64, device=points.device), 0.0
+    def _stored(self, points: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor, float, float]:
+        """x' and x''; squared norms, float64; r and q of these points."""
+        first, second = (torch.empty(points.shape, dtype=torch.bfloat16, device=points.device) for _ in range(2))
+        norm, lost, rest = torch.empty(len(points), dtype=torch.float64, device=points.device), 0.0, 0.0
         for rows, z in self._centred(points, centre):
-            stored[rows], norm[rows] = z, z.square().sum(1)
-            off = (z - stored[rows]).square().sum(1) / norm[rows].clamp(min=1e-300)
-            lost = max(lost, off.max().sqrt().item())
-        return stored, norm, lost
+            first[rows], norm[rows] = z, z.square().sum(1)
+            z -= first[rows]
+            if self.fine:
+                second[rows] = z
+                rest = max(rest, _share(second[rows].double(), norm[rows]))
+                z -= second[rows]
+            lost = max(lost, _share(z, norm[rows]))
+        return first, second, norm, lost, rest
 
     def lower(self, rows: Tensor | slice, columns: slice) -> Tensor:
         product = (self.left[rows] @ self.right[columns].T).float()
@@ -273,8 +286,13 @@ class _Coarse(_Bounds):
         return super().upper(low, i, j) + 2 * self.ROUNDING * product
 
 
-def _bounds(x: Tensor, y: Tensor | None, precision: torch.dtype) -> _Bounds:
-    return _Coarse(x, y, torch.float32) if precision == torch.bfloat16 else _Bounds(x, y, precision)
+def _share(part: Tensor, norm: Tensor) -> float:
+    """The largest length of `part` (N, D), over that of its point, whose squared norms are (N,)."""
+    return (part.square().sum(1) / norm.clamp(min=1e-300)).max().sqrt().item()
+
+
+def _bounds(x: Tensor, y: Tensor | None, precision: torch.dtype, fine: bool = False) -> _Bounds:
+    return _Coarse(x, y, fine) if precision == torch.bfloat16 else _Bounds(x, y, precision)
 
 
 def _precisions(x: Tensor) -> tuple[torch.dtype, ...]:
@@ -297,14 +315,14 @@ def _squared(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 
 def _nearly_squared(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """The same, from differences in float32, faster: off by at most 2 (D + 4) eps of it. NaN where float32 may overflow
-    or underflow on the way."""
+    """The same, faster, from squares in float32: off by at most 4 eps of it. NaN where these may overflow or
+    underflow."""
     pairs = max(1, EXACT // x.shape[1])
-    found = [x.new_empty(0)]
+    found = [x.new_empty(0, dtype=torch.float64)]
     for a, b in zip(i.split(pairs), j.split(pairs), strict=True):
-        found.append(x.index_select(0, a).sub_(y.index_select(0, b)).square_().sum(1))
+        found.append(x.index_select(0, a).sub_(y.index_select(0, b)).square_().sum(1, dtype=torch.float64))
     squares = torch.cat(found)
-    return squares.double().masked_fill((squares < 1e-30) | (squares > 1e30), torch.nan)
+    return squares.masked_fill((squares < 1e-25) | (squares > 1e30), torch.nan)
 
 
 def _where(mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -416,7 +434,7 @@ def _within(x: Tensor, y: Tensor, balls_x: Tensor, balls_y: Tensor) -> Iterator[
         for b in _slices(len(y)):
             for level, dtype in enumerate(_precisions(x)):
                 if level == len(levels):
-                    levels.append(_bounds(x, y, dtype))
+                    levels.append(_bounds(x, y, dtype, fine=True))
                 bounds, unit = levels[level], levels[level].scale ** 2
                 # Rounding keeps order.
                 at_x, at_y = ((balls / unit).to(bounds.dtype) for balls in (balls_x[a], balls_y[b]))
@@ -429,7 +447,7 @@ def _within(x: Tensor, y: Tensor, balls_x: Tensor, balls_y: Tensor) -> Iterator[
                 if len(unsure) <= lower.numel() // 64:
                     break
             if isinstance(bounds, _Coarse) and x.dtype == torch.float32:
-                at, share = unsure, 2 * (x.shape[1] + 4) * torch.finfo(x.dtype).eps
+                at, share = unsure, 4 * torch.finfo(x.dtype).eps
                 rough = _nearly_squared(x, y, i[at], j[at])
                 low, high = ((rough * (1 + s)).nan_to_num(nan=s * torch.inf) for s in (-share, share))
                 better, unsure = _decided(low, high, balls_x[i[at]], balls_y[j[at]], rounding)
