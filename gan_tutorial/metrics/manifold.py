@@ -3,8 +3,8 @@
 All of it needs to know which distances are small, of N x M, and only those exactly. So products of matrices, block by
 block, give a lower bound of every squared distance, in few bits first where that is fast; what the bound leaves open is
 computed again, difference by difference in float64. The answers are those of the exact distances. 10,000 against
-10,000 samples take about 100 MB beside several copies of the features, and however many samples there are, a block stays a
-block.
+10,000 samples take about 100 MB beside several copies of the features, and however many samples there are, a block
+stays a block.
 """
 
 from __future__ import annotations
