@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gan_tutorial.experiments import results
-from gan_tutorial.experiments.cycle_term import SAMPLES, Found, measured, trained, untranslated
+from gan_tutorial.experiments.cycle_term import COLUMNS, MEASURED, Found, measured, row, trained, untouched_row
 from gan_tutorial.experiments.page import Page
 from gan_tutorial.training import Recipe, recipe
 
@@ -42,25 +42,16 @@ def run(seeds: list[int], folder: Path = FOLDER) -> Page:
     done = {kind: [train(conditional, seed, folder) for seed in seeds] for kind, conditional in KINDS.items()}
     found = {kind: [one for one, _ in every] for kind, every in done.items()}
     rows: list[tuple[object, ...]] = [
-        (kind, seed, *(f"{share:.1%}" for share in one[:3]), f"{one.cycle:.3f}", f"{one.distance:.1f}")
-        for kind, every in found.items()
-        for seed, one in zip(seeds, every, strict=True)
+        row(kind, seed, one) for kind, every in found.items() for seed, one in zip(seeds, every, strict=True)
     ]
-    untouched = untranslated(trained(made(False), 0, 0))
-    rows.append(("not translated", "", f"{untouched[0]:.1%}", f"{untouched[1]:.1%}", "", "", f"{untouched[2]:.1f}"))
+    rows.append(untouched_row(trained(made(False), 0, 0)))
     return Page(
         "cycle-labels",
         "What the cycle of CycleGAN does not keep",
         f"Recipe cyclegan-digits-small with {STEPS} steps: as it is, and with discriminators that are told which digit "
         "a picture is to show (of a translation: the digit of its source). G is told nothing, and there are no pairs. "
-        f"{SAMPLES} held-out digits of each kind are translated by the moving average of G's weights. Kept: the share "
-        "that a classifier of the other kind reads as the digit that it was. There and back: the share of written "
-        "digits that the classifier of handwriting reads right again. Cycle error: the mean distance of a pixel, of "
-        "2. Classifier-FID: of the translations into print, against all printed training digits.",
-        (
-            *("trained with", "seed", "kept, to print", "kept, to handwriting"),
-            *("there and back", "cycle error", "classifier-FID"),
-        ),
+        + MEASURED,
+        ("trained with", *COLUMNS),
         rows,
         finding(found),
         machine=results.machines(folder),

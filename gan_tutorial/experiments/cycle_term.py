@@ -33,6 +33,27 @@ class Found(NamedTuple):
     distance: float
 
 
+# What both experiments with these digits say of their numbers, and their tables' columns after the first.
+MEASURED = (
+    f"{SAMPLES} held-out digits of each kind are translated by the moving average of G's weights. Kept: the share "
+    "that a classifier of the other kind reads as the digit that it was. There and back: the share of written "
+    "digits that the classifier of handwriting reads right again. Cycle error: the mean distance of a pixel, of "
+    "2. Classifier-FID: of the translations into print, against all printed training digits."
+)
+COLUMNS = ("seed", "kept, to print", "kept, to handwriting", "there and back", "cycle error", "classifier-FID")
+
+
+def row(name: str, seed: int, found: Found) -> tuple[object, ...]:
+    """A line of the table."""
+    return (name, seed, *(f"{share:.1%}" for share in found[:3]), f"{found.cycle:.3f}", f"{found.distance:.1f}")
+
+
+def untouched_row(trainer: Trainer) -> tuple[object, ...]:
+    """That of the digits as they are."""
+    there, other, distance = untranslated(trainer)
+    return ("not translated", "", f"{there:.1%}", f"{other:.1%}", "", "", f"{distance:.1f}")
+
+
 def run(seeds: list[int]) -> Page:
     """Short trainings of cyclegan-digits-small at each weight of the cycle term; the same seed starts alike."""
     rows: list[tuple[object, ...]] = []
@@ -42,27 +63,14 @@ def run(seeds: list[int]) -> Page:
             trainer = trained(recipe(weight), seed, STEPS)
             result = measured(trainer)
             found[weight].append(result)
-            shares = (f"{share:.1%}" for share in result[:3])
-            rows.append((f"{weight:g}", seed, *shares, f"{result.cycle:.3f}", f"{result.distance:.1f}"))
-    untouched = untranslated(trainer)
-    rows.append(("not translated", "", f"{untouched[0]:.1%}", f"{untouched[1]:.1%}", "", "", f"{untouched[2]:.1f}"))
+            rows.append(row(f"{weight:g}", seed, result))
+    rows.append(untouched_row(trainer))
     return Page(
         "cycle-term",
         "The cycle term of CycleGAN",
         f"Recipe cyclegan-digits-small without labels, {STEPS} steps, with several weights of the cycle term. "
-        f"{SAMPLES} held-out digits of each kind are translated by the moving average of G's weights. Kept: the share "
-        "that a classifier of the other kind reads as the digit that it was. There and back: the share of written "
-        "digits that the classifier of handwriting reads right again. Cycle error: the mean distance of a pixel, of "
-        "2. Classifier-FID: of the translations into print, against all printed training digits.",
-        (
-            "weight",
-            "seed",
-            "kept, to print",
-            "kept, to handwriting",
-            "there and back",
-            "cycle error",
-            "classifier-FID",
-        ),
+        + MEASURED,
+        ("weight", *COLUMNS),
         rows,
         finding(found, len(seeds)),
     )
